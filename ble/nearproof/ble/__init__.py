@@ -1,0 +1,1 @@
+"""Radios behind small ports: advertise, serve, scan, connect; and the framing between."""

@@ -1,0 +1,1 @@
+"""Frozen settings of this laptop; only the daemon room reads them."""

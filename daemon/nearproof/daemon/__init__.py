@@ -1,0 +1,1 @@
+"""Roles, command line, backend: everything that joins the other rooms to the world."""
