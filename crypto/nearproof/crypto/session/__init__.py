@@ -1,0 +1,1 @@
+"""The two session machines of PXP1, each a transition table (crypto/SPEC.md)."""
