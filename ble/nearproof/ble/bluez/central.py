@@ -1,0 +1,210 @@
+"""NEW's radio through BlueZ: `nearproof.ble.ports.Central`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Final
+from uuid import UUID
+
+from bleak import BleakClient, BleakScanner
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData
+from bleak.exc import BleakError
+
+from nearproof.ble.bluez import systembus
+from nearproof.ble.bluez.adapter import Role, preflight
+from nearproof.ble.bluez.bleakfaults import connect_fault, translated
+from nearproof.ble.bluez.link import BluezLink
+from nearproof.ble.bluez.lock import SessionLock
+from nearproof.ble.bluez.names import ADAPTER, adapter_path
+from nearproof.ble.bluez.retry import SCAN_WINDOW, Clockwork, Fault, retrying
+from nearproof.ble.bluez.watch import StackWatch
+from nearproof.ble.errors import BluetoothError, BluetoothReason
+from nearproof.ble.ports import Advert, Link, LinkEvents
+
+log = logging.getLogger(__name__)
+
+# 16- and 32-bit UUIDs written out (Core Spec Vol 3 Part B 2.5.1): never an EID.
+BASE_UUID_TAIL: Final = "-0000-1000-8000-00805f9b34fb"
+NO_RSSI: Final = -127  # bleak's, for a device whose RSSI BlueZ does not know
+BACKLOG: Final = 256  # adverts heard and not yet looked at; beyond that the oldest go
+CLOSING_TIME: Final = 3.0  # seconds; bluetoothd takes 2 to 2.7 to disconnect
+
+CLOCKWORK: Final = Clockwork(
+    now=time.monotonic,
+    sleep=asyncio.sleep,
+    uniform=random.uniform,
+)
+
+
+class BluezCentral:
+    """Scans and connects with one adapter ("hci0"), once.
+
+    Every failure is a `BluetoothError`; `open` raises those of the preflight and
+    SESSION_BUSY.  bleak keeps a D-Bus connection of its own for each event loop; it stays
+    open after `close` and ends with the loop.
+    """
+
+    def __init__(self, adapter: str = "hci0", *, clockwork: Clockwork = CLOCKWORK) -> None:
+        self._adapter = adapter
+        self._path = adapter_path(adapter)
+        self._clockwork = clockwork
+        self._lock: SessionLock | None = None
+        self._watch = StackWatch(self._path)
+        self._links: set[BluezLink] = set()
+        self._closing: dict[str, asyncio.Task[None]] = {}  # by the device's address
+
+    async def open(self) -> None:
+        """Take the adapter."""
+        facts = await preflight(self._adapter, Role.CENTRAL)
+        self._lock = SessionLock(facts.address)
+        try:
+            await self._watch.open()
+        except BaseException:
+            await self.close()
+            raise
+
+    @asynccontextmanager
+    async def scan(self) -> AsyncIterator[AsyncIterator[Advert]]:
+        """Scan while the context is open, in windows of 8 s, each started afresh.
+
+        BlueZ reports an unchanging advert once a scan, so that only a fresh one repeats it.
+        Iterating raises `BluetoothError`: STACK_LOST, POWERED_OFF, ...
+        """
+        queue: asyncio.Queue[Advert | None] = asyncio.Queue()
+        with self._watch.telling(lambda: queue.put_nowait(None)):
+            async with aclosing(self._windows(queue)) as adverts:
+                yield adverts
+
+    async def connect(self, advert: Advert, events: LinkEvents) -> Link:
+        """Connect to the advertiser and discover the PXP1 service.
+
+        Tries again by the rules of `nearproof.ble.bluez.retry`; what it then raises calls for
+        a fresh scan: CONNECT_FAILED, LINK_LOST, NOT_OUR_SERVICE, STACK_LOST, POWERED_OFF.
+        """
+        device = advert.handle
+        if not isinstance(device, BLEDevice):
+            raise TypeError("the advert is another driver's")
+        try:
+            link = await retrying(lambda: self._try(device), connect_fault, self._clockwork)
+        except BluetoothError as error:
+            if connect_fault(error) is Fault.WRONG_BEARER:
+                await self._forget(device)
+            raise
+        link.listen(events)
+        return link
+
+    async def close(self) -> None:
+        """Stop everything and put the adapter back as it was found.  Idempotent."""
+        for link in list(self._links):
+            link.end()
+        closing = set(self._closing.values())
+        if closing:
+            _, late = await asyncio.wait(closing, timeout=CLOSING_TIME)
+            for task in late:
+                task.cancel()
+            await asyncio.wait(closing)
+        await self._watch.close()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+    # -- scanning ----------------------------------------------------------------
+
+    async def _windows(self, queue: asyncio.Queue[Advert | None]) -> AsyncGenerator[Advert]:
+        def heard(device: BLEDevice, data: AdvertisementData) -> None:
+            advert = _advert(device, data)
+            if advert is None:
+                return
+            if queue.qsize() >= BACKLOG:
+                queue.get_nowait()
+            queue.put_nowait(advert)
+
+        while True:
+            # No service_uuids: BlueZ 5.87 crashes when a UUID filter matches.
+            scanner = BleakScanner(heard, bluez={"adapter": self._adapter})
+            with translated(BluetoothReason.TRANSPORT):
+                await scanner.start()
+            try:
+                end = asyncio.get_running_loop().time() + SCAN_WINDOW
+                while (advert := await _next(queue, end)) is not None:
+                    yield advert
+            finally:
+                await _stop(scanner)
+
+    # -- connecting --------------------------------------------------------------
+
+    async def _try(self, device: BLEDevice) -> BluezLink:
+        before = self._closing.get(device.address)
+        if before is not None:
+            # While bluetoothd disconnects, the device still counts as connected, and bleak
+            # would take the dying connection for the new one.
+            await asyncio.wait([before])
+
+        def let_go(client: BleakClient) -> None:
+            self._links.discard(link)
+            self._watch.remove(link.end)
+            task = asyncio.create_task(_finish(client))
+            self._closing[device.address] = task
+            task.add_done_callback(lambda _: self._closing.pop(device.address))
+
+        link = BluezLink(device, self._adapter, let_go)
+        self._links.add(link)
+        self._watch.add(link.end, device.details["path"])
+        await link.open()
+        return link
+
+    async def _forget(self, device: BLEDevice) -> None:
+        """Have BlueZ forget what it believes of the device, unless it is the user's own."""
+        if self._watch.bus is None or device.details["props"].get("Paired"):
+            return
+        try:
+            await systembus.call(
+                self._watch.bus, self._path, ADAPTER, "RemoveDevice", "o", device.details["path"]
+            )
+        except BluetoothError as error:
+            log.debug("the device could not be removed: %s", error)
+
+
+async def _next(queue: asyncio.Queue[Advert | None], end: float) -> Advert | None:
+    """The next advert heard, or None at the loop's time `end`."""
+    try:
+        async with asyncio.timeout_at(end):
+            advert = await queue.get()
+    except TimeoutError:
+        return None
+    if advert is None:
+        raise BluetoothError(BluetoothReason.STACK_LOST, "Bluetooth went away during the scan")
+    return advert
+
+
+async def _stop(scanner: BleakScanner) -> None:
+    try:
+        await scanner.stop()
+    except (BleakError, OSError, EOFError) as error:
+        log.debug("the scan was over already: %s", error)
+
+
+async def _finish(client: BleakClient) -> None:
+    """Disconnect for good and close the client's D-Bus connection, in whatever state it is."""
+    try:
+        await client.disconnect()
+    except (BleakError, OSError, EOFError) as error:
+        log.debug("the link was gone already: %s", error)
+
+
+def _advert(device: BLEDevice, data: AdvertisementData) -> Advert | None:
+    uuids = [uuid for uuid in data.service_uuids if not uuid.endswith(BASE_UUID_TAIL)]
+    if not uuids:
+        return None
+    return Advert(
+        service_uuids=tuple(UUID(uuid).bytes for uuid in uuids),
+        rssi=None if data.rssi == NO_RSSI else data.rssi,
+        peer=device.address,
+        handle=device,
+    )

@@ -1,0 +1,39 @@
+"""D-Bus error names to the reason a person can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from nearproof.ble.errors import BluetoothError, BluetoothReason
+
+_DBUS = "org.freedesktop.DBus.Error."
+_BLUEZ = "org.bluez.Error."
+
+_REASONS: Final[Mapping[str, BluetoothReason]] = MappingProxyType(
+    {
+        # bluetoothd is not there, or died with the call in hand
+        _DBUS + "ServiceUnknown": BluetoothReason.STACK_LOST,
+        _DBUS + "NameHasNoOwner": BluetoothReason.STACK_LOST,
+        _DBUS + "NoReply": BluetoothReason.STACK_LOST,
+        _DBUS + "Disconnected": BluetoothReason.STACK_LOST,
+        _DBUS + "AccessDenied": BluetoothReason.NO_PERMISSION,
+        _DBUS + "AuthFailed": BluetoothReason.NO_PERMISSION,
+        _BLUEZ + "NotAuthorized": BluetoothReason.NO_PERMISSION,
+        # the adapter's object, or one of its interfaces, is gone
+        _DBUS + "UnknownObject": BluetoothReason.NO_ADAPTER,
+        _DBUS + "UnknownMethod": BluetoothReason.NO_ADAPTER,
+        _DBUS + "UnknownInterface": BluetoothReason.NO_ADAPTER,
+        _BLUEZ + "NotReady": BluetoothReason.POWERED_OFF,
+        _BLUEZ + "Blocked": BluetoothReason.BLOCKED,
+    }
+)
+
+
+def bluetooth_error(
+    name: str | None, text: str = "", *, otherwise: BluetoothReason = BluetoothReason.TRANSPORT
+) -> BluetoothError:
+    """The error for a D-Bus error reply; `otherwise` is the reason where the name says none."""
+    reason = _REASONS.get(name or "", otherwise)
+    return BluetoothError(reason, ": ".join(part for part in (name, text) if part))

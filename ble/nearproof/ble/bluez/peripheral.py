@@ -1,0 +1,286 @@
+"""OLD's radio through BlueZ: `nearproof.ble.ports.Peripheral`.
+
+bluetoothd may forget everything at any time: a restart, a USB reset on resume, the adapter
+switched off.  So nothing is done just once.  Signals from BlueZ change what we know of it
+and wake one task, `_keep`, which brings back whatever is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dbus_next.signature import Variant
+
+from nearproof.ble.bluez.adapter import AdapterFacts, Role, preflight
+from nearproof.ble.bluez.advert import Advertiser
+from nearproof.ble.bluez.gatt_server import GattServer
+from nearproof.ble.bluez.lock import SessionLock
+from nearproof.ble.bluez.names import (
+    ADAPTER,
+    DEVICE,
+    OBJECT_MANAGER,
+    OBJECTS_RULE,
+    OWNER_RULE,
+    PROPERTIES,
+    PROPERTIES_RULE,
+)
+from nearproof.ble.bluez.signals import (
+    Added,
+    BusMessage,
+    Changed,
+    OwnerChanged,
+    Removed,
+    Signal,
+    read_signal,
+)
+from nearproof.ble.errors import BluetoothError, BluetoothReason
+from nearproof.ble.ports import Channel, PeripheralEvents
+
+log = logging.getLogger(__name__)
+
+DEFAULT_MTU: Final = 23
+# An attribute value has at most 512 bytes (Core Spec Vol 3 Part F 3.2.9), and BlueZ cuts a
+# notification there however large the negotiated MTU is.
+LARGEST_MTU: Final = 512 + 3
+
+AGAIN: Final = 2.0  # seconds until a rebuild that failed is tried again, signal or none
+
+
+class BluezPeripheral:
+    """Advertises and serves on one adapter ("hci0"), once.
+
+    A central is named by the object path of its device.  Every failure is a `BluetoothError`:
+    `open` raises those of the preflight and SESSION_BUSY, `advertise` ADVERT_REFUSED, and
+    whatever needs a bluetoothd that has gone raises STACK_LOST.
+    """
+
+    def __init__(self, adapter: str = "hci0") -> None:
+        self._adapter = adapter
+        self._session: _Session | None = None
+
+    async def open(self, events: PeripheralEvents) -> None:
+        """Take the adapter and register the service."""
+        if self._session is not None:
+            raise BluetoothError(BluetoothReason.SESSION_BUSY, "the peripheral is open already")
+        facts = await preflight(self._adapter, Role.PERIPHERAL)
+        session = _Session(facts, SessionLock(facts.address), events)
+        try:
+            await session.open()
+        except BaseException:
+            await session.close()
+            raise
+        self._session = session
+
+    async def advertise(self, eid: bytes) -> None:
+        """Advertise the 16-byte EID until told to stop."""
+        if len(eid) != 16:
+            raise ValueError("an EID has 16 bytes")
+        await self._opened().advertise(eid)
+
+    async def stop_advertising(self) -> None:
+        """Stop; nothing happens if it was not advertising."""
+        if self._session is not None:
+            await self._session.advertise(None)
+
+    def mtu(self, central: str) -> int:
+        """The ATT_MTU of this central's link, as its last write told; 23 before, 515 at most."""
+        return min(self._opened().links.get(central, DEFAULT_MTU), LARGEST_MTU)
+
+    async def notify(self, central: str, channel: Channel, value: bytes) -> None:
+        """Send one notification.  BlueZ sends it to every subscriber of the channel."""
+        session = self._opened()
+        if central not in session.links:
+            raise BluetoothError(BluetoothReason.LINK_LOST, "the central is gone")
+        if len(value) > self.mtu(central) - 3:
+            raise ValueError("a notification has at most MTU - 3 bytes")
+        await session.server.notify(channel, value)
+
+    async def disconnect(self, central: str) -> None:
+        """End this central's link; `disconnected` follows when it is down, after 2 s or so."""
+        if self._session is not None and central in self._session.links:
+            # Its reply would come after the 2 s that bluetoothd takes.
+            await self._session.server.tell(central, DEVICE, "Disconnect")
+
+    async def close(self) -> None:
+        """Stop everything and put the adapter back as it was found.  Idempotent."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def _opened(self) -> _Session:
+        if self._session is None:
+            raise BluetoothError(BluetoothReason.TRANSPORT, "the peripheral is not open")
+        return self._session
+
+
+class _Session:
+    """One D-Bus connection, and what BlueZ has told on it."""
+
+    def __init__(self, facts: AdapterFacts, lock: SessionLock, events: PeripheralEvents) -> None:
+        self._path = facts.path
+        self._was_discoverable = facts.discoverable
+        self._hidden = False
+        self._lock = lock
+        self._events = events
+        self.links: dict[str, int] = {}  # central -> ATT_MTU
+        self._paired: set[str] = set()  # devices
+        self._present = True  # the adapter is there,
+        self._powered = True  # is on,
+        self._registered = False  # and has our application
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.server = GattServer(self._path, self._written, self._subscribed)
+        self._advertiser = Advertiser(self.server, self._path, released=self._wake.set)
+
+    async def open(self) -> None:
+        await self.server.build()
+        self.server.bus.add_message_handler(self._message)
+        self.server.bus.add_message_handler(self._advertiser.handle)
+        await self.server.follow(OWNER_RULE, OBJECTS_RULE, PROPERTIES_RULE)
+        (objects,) = await self.server.call("/", OBJECT_MANAGER, "GetManagedObjects")
+        for path, interfaces in objects.items():
+            paired = interfaces.get(DEVICE, {}).get("Paired")
+            if paired is not None and paired.value:
+                self._paired.add(path)
+        await self._register()
+        self._tasks = [
+            asyncio.create_task(self._keep()),
+            asyncio.create_task(self._until_the_end()),
+        ]
+
+    async def advertise(self, eid: bytes | None) -> None:
+        self._advertiser.wanted = eid
+        if not (self._registered and self._powered):
+            return  # `_keep` does it when the adapter is back
+        try:
+            await self._advertiser.renew()
+        except BluetoothError:
+            self._advertiser.wanted = None
+            raise
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            for central in self.links:
+                await self.server.tell(central, DEVICE, "Disconnect")
+            if self._hidden and self._was_discoverable:
+                await self._set_discoverable(True)
+        except BluetoothError as error:
+            log.warning("the adapter could not be put back as it was: %s", error)
+        finally:
+            # The advert and the application go with the connection.
+            await self.server.close()
+            self._lock.release()
+
+    # -- making it so ------------------------------------------------------------
+
+    async def _keep(self) -> None:
+        """Whenever BlueZ has changed, bring back what is missing."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                if self._present and not self._registered:
+                    await self._register()
+                if self._registered and self._powered:
+                    await self._advertiser.renew()
+            except BluetoothError as error:
+                log.info("Bluetooth is not ready yet: %s", error)
+                asyncio.get_running_loop().call_later(AGAIN, self._wake.set)
+
+    async def _until_the_end(self) -> None:
+        await self.server.ended()
+        self._adapter_lost()
+
+    async def _register(self) -> None:
+        # While the adapter is discoverable the advert lacks "BR/EDR not supported", and a
+        # central may dial classic Bluetooth.
+        await self._set_discoverable(False)
+        self._hidden = True
+        await self.server.start()
+        self._registered = True
+
+    async def _set_discoverable(self, value: bool) -> None:
+        await self.server.call(
+            self._path, PROPERTIES, "Set", "ssv", ADAPTER, "Discoverable", Variant("b", value)
+        )
+
+    # -- what BlueZ tells --------------------------------------------------------
+
+    def _message(self, message: BusMessage) -> None:
+        for signal in read_signal(message):
+            self._signal(signal)
+
+    def _signal(self, signal: Signal) -> None:
+        match signal:
+            case OwnerChanged(present):
+                # When it comes back its objects follow, and with them `Added`.
+                if not present:
+                    self._adapter_lost()
+            case Removed(path, interface):
+                if (path, interface) == (self._path, ADAPTER):
+                    self._adapter_lost()
+                elif interface == DEVICE:
+                    self._paired.discard(path)
+                    self._unlink(path)
+            case Added(path, interface, properties) | Changed(path, interface, properties):
+                if (path, interface) == (self._path, ADAPTER):
+                    self._adapter_changed(properties)
+                elif interface == DEVICE and path.startswith(self._path + "/"):
+                    self._device_changed(path, properties)
+
+    def _adapter_lost(self) -> None:
+        if self._present:
+            self._present = self._powered = self._registered = False
+            self._advertiser.forget()
+            self._drop_links()
+
+    def _adapter_changed(self, properties: Mapping[str, Any]) -> None:
+        before = self._present, self._powered
+        self._present = True
+        self._powered = properties.get("Powered", self._powered)
+        if (self._present, self._powered) == before:
+            return
+        self._wake.set()
+        if before == (True, True):  # switched off: the links are down, the application stays
+            self._drop_links()
+
+    def _device_changed(self, path: str, properties: Mapping[str, Any]) -> None:
+        if "Paired" in properties:
+            (self._paired.add if properties["Paired"] else self._paired.discard)(path)
+        connected = properties.get("Connected")
+        # A paired device that connects is the user's own mouse or headset, not NEW, and must
+        # not be disconnected for its silence.  If it is NEW after all, its write says so.
+        if connected is True and path not in self._paired:
+            self._link(path)
+        elif connected is False:
+            self._unlink(path)
+
+    def _link(self, central: str) -> None:
+        if central not in self.links:
+            self.links[central] = DEFAULT_MTU
+            self._events.connected(central)
+
+    def _unlink(self, central: str) -> None:
+        if self.links.pop(central, None) is not None:
+            # A connection stops the advert in the controller; only a new one brings it back.
+            self._wake.set()
+            self._events.disconnected(central)
+
+    def _drop_links(self) -> None:
+        for central in list(self.links):
+            self._unlink(central)
+        self._events.stack_lost()
+
+    def _written(self, central: str, mtu: int, channel: Channel, value: bytes) -> None:
+        self._link(central)
+        self.links[central] = mtu
+        self._events.written(central, channel, value)
+
+    def _subscribed(self, channel: Channel) -> None:
+        self._events.subscribed(None, channel)
