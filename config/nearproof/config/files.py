@@ -1,0 +1,110 @@
+"""Durable files: private, atomic, versioned.
+
+A file is one JSON object `{"kind": ..., "version": ..., "data": {...}}`.  It is written whole
+beside its place, synced, then renamed over it, so that a crash leaves the old or the new
+content and never half of one.  A file that is damaged or of another kind or version is
+reported and never overwritten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+MAX_FILE = 1 << 20
+
+
+class FileDamaged(Exception):
+    """A file of ours that cannot be read as what it should be."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        self.why = why
+        super().__init__(f"{path}: {why}")
+
+
+class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
+    kind: str
+    version: int
+    data: Any
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace `path` durably with `content`, mode 0600, its folder made 0700 if missing."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove `path` durably; nothing happens if it is not there."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def save(path: Path, kind: str, version: int, data: msgspec.Struct) -> None:
+    """Write `data` as the file of this kind and version.
+
+    Raises `FileDamaged` if what stands there now is not such a file, so that nothing foreign
+    is ever overwritten.
+    """
+    if path.exists():
+        _envelope(path, kind, version)
+    write_bytes(path, msgspec.json.format(msgspec.json.encode(_Envelope(kind, version, data))))
+
+
+def load(path: Path, kind: str, version: int, shape: type[T]) -> T | None:
+    """Read the file of this kind and version, or None where there is none.
+
+    Raises `FileDamaged` where it is something else.
+    """
+    try:
+        envelope = _envelope(path, kind, version)
+    except FileNotFoundError:
+        return None
+    try:
+        return msgspec.convert(envelope.data, shape)
+    except msgspec.ValidationError as error:
+        raise FileDamaged(path, str(error)) from None
+
+
+def _envelope(path: Path, kind: str, version: int) -> _Envelope:
+    with path.open("rb") as file:
+        content = file.read(MAX_FILE + 1)
+    if len(content) > MAX_FILE:
+        raise FileDamaged(path, "too large to be ours")
+    try:
+        envelope = msgspec.json.decode(content, type=_Envelope)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise FileDamaged(path, f"not a nearproof file of kind {kind!r}") from None
+    if envelope.kind != kind:
+        raise FileDamaged(path, f"holds {envelope.kind!r}, not {kind!r}")
+    if envelope.version != version:
+        raise FileDamaged(path, f"has version {envelope.version}, this program reads {version}")
+    return envelope

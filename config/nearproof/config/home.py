@@ -1,0 +1,89 @@
+"""The home folder of one laptop: where its keys and its progress are kept.
+
+    config.toml      what the owner set
+    backend.json     the backend that this laptop has joined
+    device.json      the device key (Ed25519 seed) and whose account it is enrolled in
+    enrolment.json   NEW: the key made for this enrolment, and its proof
+
+Everything is 0600 (`files.py`); the seeds are redacted from every repr.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from nearproof.config import files
+from nearproof.config.settings import Settings, load_settings
+
+
+class Backend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The backend joined: its URL, its certificate (PEM), its issuer key (32 bytes)."""
+
+    url: str
+    certificate: str
+    issuer: bytes
+
+
+class _Seeded(msgspec.Struct, frozen=True):
+    """A file with a seed in it: the seed never shows in a repr."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class Device(_Seeded, frozen=True, forbid_unknown_fields=True):
+    """This laptop's enrolled device key: 32-byte seed and the account it belongs to."""
+
+    seed: bytes
+    account: str
+    label: str
+
+
+class Enrolment(_Seeded, frozen=True, forbid_unknown_fields=True):
+    """NEW: the seed made for this enrolment and the proof it got, not yet a device's key."""
+
+    seed: bytes
+    label: str
+    bundle: bytes
+
+
+class Home:
+    """The home folder; reads give None where nothing is stored yet, and raise `FileDamaged`."""
+
+    VERSION = 1
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def settings(self) -> Settings:
+        """What `config.toml` says."""
+        return load_settings(self.path / "config.toml")
+
+    def backend(self) -> Backend | None:
+        """The backend joined."""
+        return files.load(self.path / "backend.json", "backend", self.VERSION, Backend)
+
+    def save_backend(self, backend: Backend) -> None:
+        """Remember the backend joined."""
+        files.save(self.path / "backend.json", "backend", self.VERSION, backend)
+
+    def device(self) -> Device | None:
+        """The enrolled device key."""
+        return files.load(self.path / "device.json", "device", self.VERSION, Device)
+
+    def save_device(self, device: Device) -> None:
+        """Remember the enrolled device key."""
+        files.save(self.path / "device.json", "device", self.VERSION, device)
+
+    def enrolment(self) -> Enrolment | None:
+        """NEW: the enrolment under way."""
+        return files.load(self.path / "enrolment.json", "enrolment", self.VERSION, Enrolment)
+
+    def save_enrolment(self, enrolment: Enrolment | None) -> None:
+        """NEW: remember the enrolment under way, or that there is none."""
+        if enrolment is None:
+            files.remove(self.path / "enrolment.json")
+        else:
+            files.save(self.path / "enrolment.json", "enrolment", self.VERSION, enrolment)

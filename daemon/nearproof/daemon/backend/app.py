@@ -1,0 +1,202 @@
+"""The service over HTTP: routes, bounded bodies, problem details.
+
+Handlers run the blocking service in a few threads; a request line is logged without its query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, ParamSpec
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from nearproof.crypto.errors import RefusalCode, VerificationError
+from nearproof.daemon.backend import wire
+from nearproof.daemon.backend.exchange import Answer, Request, problem_answer
+from nearproof.daemon.backend.rules import Problem
+from nearproof.daemon.backend.service import Service
+from nearproof.daemon.backend.signatures import HttpMessage
+from nearproof.daemon.backend.store import THREADS
+from nearproof.daemon.backend.wire import ServiceCode
+
+BODY_TIMEOUT: Final = 10.0  # seconds for a request's whole body
+MAX_DISCARDED: Final = 16 << 20  # bytes of a body that is too large
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+
+
+class App:
+    """The routes of one service; `starlette` is the ASGI application."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="backend")
+        self.starlette = Starlette(
+            routes=[_route(method, path, handler, self) for method, path, handler in ROUTES],
+            exception_handlers={HTTPException: _no_such_route},
+        )
+        self.starlette.router.redirect_slashes = False  # a client of ours follows no redirect
+
+    def close(self) -> None:
+        """Wait for the work in hand."""
+        self._threads.shutdown()
+
+    async def info(self, _http: HttpRequest) -> Answer:
+        """GET /v1/info."""
+        return await self._run(self._service.info)
+
+    async def activate(self, http: HttpRequest) -> Answer:
+        """POST /v1/activations."""
+        return await self._run(self._service.activate, await _request(http))
+
+    async def device(self, http: HttpRequest) -> Answer:
+        """GET /v1/device."""
+        return await self._run(self._service.device, await _request(http))
+
+    async def start(self, http: HttpRequest) -> Answer:
+        """POST /v1/ceremonies."""
+        return await self._run(self._service.start, await _request(http))
+
+    async def ceremony(self, http: HttpRequest) -> Answer:
+        """GET /v1/ceremonies/{ceremony}."""
+        return await self._run(self._service.ceremony, await _request(http), _id(http))
+
+    async def cancel(self, http: HttpRequest) -> Answer:
+        """POST /v1/ceremonies/{ceremony}/cancel."""
+        return await self._run(self._service.cancel, await _request(http), _id(http))
+
+    async def grant(self, http: HttpRequest) -> Answer:
+        """POST /v1/ceremonies/{ceremony}/grants."""
+        return await self._run(self._service.grant, await _request(http), _id(http))
+
+    async def report(self, http: HttpRequest) -> Answer:
+        """POST /v1/ceremonies/{ceremony}/reports."""
+        return await self._run(self._service.report, await _request(http), _id(http))
+
+    async def redeem(self, http: HttpRequest) -> Answer:
+        """POST /v1/redemptions."""
+        too_large = VerificationError(1, RefusalCode.SIZE, f"more than {wire.MAX_BUNDLE} bytes")
+        request = await _request(http, wire.BUNDLE, wire.MAX_BUNDLE, too_large)
+        account, label = _one(http, "account"), _one(http, "label")
+        return await self._run(self._service.redeem, request, account, label)
+
+    async def _run(self, work: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, partial(work, *args, **kwargs))
+
+
+Handler = Callable[[App, HttpRequest], Awaitable[Answer]]
+
+ROUTES: Final[tuple[tuple[str, str, Handler], ...]] = (
+    ("GET", "/v1/info", App.info),
+    ("POST", "/v1/activations", App.activate),
+    ("GET", "/v1/device", App.device),
+    ("POST", "/v1/ceremonies", App.start),
+    ("GET", "/v1/ceremonies/{ceremony}", App.ceremony),
+    ("POST", "/v1/ceremonies/{ceremony}/cancel", App.cancel),
+    ("POST", "/v1/ceremonies/{ceremony}/grants", App.grant),
+    ("POST", "/v1/ceremonies/{ceremony}/reports", App.report),
+    ("POST", "/v1/redemptions", App.redeem),
+)
+"""Method, path and handler of every operation of the contract."""
+
+
+def _route(method: str, path: str, handler: Handler, app: App) -> Route:
+    async def endpoint(http: HttpRequest) -> Response:
+        began = time.perf_counter()
+        try:
+            answer = await handler(app, http)
+        except (Problem, VerificationError) as refusal:
+            answer = problem_answer(refusal)
+            log.info("%s %s refused: %s", method, path, refusal.code)
+        except ClientDisconnect:
+            answer = problem_answer(Problem(ServiceCode.MALFORMED, "the request was cut off"))
+        except Exception:
+            log.exception("%s %s failed", method, path)
+            answer = problem_answer(Problem(ServiceCode.INTERNAL))
+        milliseconds = (time.perf_counter() - began) * 1000
+        log.info("%s %s -> %d in %.1f ms", method, path, answer.status, milliseconds)
+        return _response(answer)
+
+    # Starlette answers HEAD wherever it answers GET; ours has the methods of its contract.
+    route = Route(path, endpoint, methods=[method])
+    route.methods = {method}
+    return route
+
+
+def _response(answer: Answer) -> Response:
+    headers = {"Cache-Control": "no-store"}
+    if answer.media:
+        headers["Content-Type"] = answer.media
+    if answer.retry_after is not None:
+        headers["Retry-After"] = str(answer.retry_after)
+    if answer.status == 413:
+        headers["Connection"] = "close"  # there may be more of it
+    return Response(answer.body, answer.status, headers)
+
+
+async def _request(
+    http: HttpRequest,
+    media: str = wire.JSON,
+    limit: int = wire.MAX_JSON,
+    too_large: Exception | None = None,
+) -> Request:
+    """The request with its body; raises `too_large`, or `Problem`, for more than `limit` bytes.
+
+    What is too much is not kept, but read: a server that hangs up on a client that still sends
+    takes the answer from it.
+    """
+    if http.method != "GET" and http.headers.get("content-type", "").partition(";")[0] != media:
+        raise Problem(ServiceCode.MEDIA_TYPE, f"the body is {media}")
+    body = bytearray()
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            async for chunk in http.stream():
+                size += len(chunk)
+                if size <= limit:
+                    body += chunk
+                elif size > MAX_DISCARDED:
+                    break
+    except TimeoutError:
+        raise Problem(ServiceCode.MALFORMED, "the body did not come in time") from None
+    if size > limit:
+        raise too_large or Problem(ServiceCode.TOO_LARGE, f"more than {limit} bytes")
+    return Request(HttpMessage(http.method, _url(http), http.headers), bytes(body))
+
+
+def _url(http: HttpRequest) -> str:
+    """The absolute URL as the client wrote it, which is what it has signed."""
+    target = bytes(http.scope["raw_path"]).decode("ascii")
+    if query := bytes(http.scope["query_string"]).decode("ascii"):
+        target += f"?{query}"
+    return f"{http.scope['scheme']}://{http.headers.get('host', '')}{target}"
+
+
+def _id(http: HttpRequest) -> str:
+    return str(http.path_params["ceremony"])
+
+
+def _one(http: HttpRequest, name: str) -> str:
+    values = http.query_params.getlist(name)
+    if len(values) != 1:
+        raise Problem(ServiceCode.MALFORMED, f"the query has one {name}")
+    return values[0]
+
+
+async def _no_such_route(_http: HttpRequest, error: Exception) -> Response:
+    method = isinstance(error, HTTPException) and error.status_code == 405
+    code = ServiceCode.METHOD if method else ServiceCode.NOT_FOUND
+    return _response(problem_answer(Problem(code)))

@@ -1,0 +1,115 @@
+"""The backend at rest: one private folder.
+
+    issuer.json   the issuer key's seed: who holds it makes grants
+    tls.pem       the server's certificate and its key
+    backend.db    the database (SQLite, with -wal and -shm beside it while it runs)
+
+Everything is made at the first start, 0600 in a 0700 folder, and never overwritten: laptops
+have pinned both keys.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from nearproof.config import files
+from nearproof.crypto.identity import DeviceKey
+from nearproof.crypto.primitives import Randomness
+from nearproof.daemon.backend.certificate import self_signed
+from nearproof.daemon.backend.store import Store
+
+_KIND = "issuer-key"
+_VERSION = 1
+
+
+class _Issuer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    seed: bytes
+
+    def __repr__(self) -> str:
+        return "_Issuer(...)"
+
+
+@dataclass(frozen=True)
+class DataDir:
+    """An opened data folder; `pin` is the SHA-256 of the certificate (DER)."""
+
+    path: Path
+    issuer: DeviceKey
+    store: Store
+    pin: bytes
+
+    @property
+    def tls(self) -> Path:
+        """Certificate and key, PEM."""
+        return self.path / "tls.pem"
+
+
+@contextmanager
+def open_data_dir(path: Path, randomness: Randomness = os.urandom) -> Iterator[DataDir]:
+    """Open the folder, making what is missing.
+
+    Raises `FileDamaged` for a file that is not what it should be or that others may read,
+    `SchemaUnknown` for a database of another version.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(path):
+        issuer = _issuer(path / "issuer.json", randomness)
+        pin = _certificate_pin(path / "tls.pem")
+        database = path / "backend.db"
+        database.touch(mode=0o600)
+        _require_private(database)
+        store = Store(database)
+    try:
+        yield DataDir(path, issuer, store, pin)
+    finally:
+        store.close()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Alone in the folder, so that two first starts make one set of keys."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _issuer(path: Path, randomness: Randomness) -> DeviceKey:
+    stored = files.load(path, _KIND, _VERSION, _Issuer)
+    if stored is None:
+        key = DeviceKey.generate(randomness)
+        files.save(path, _KIND, _VERSION, _Issuer(key.seed()))
+        return key
+    _require_private(path)
+    if len(stored.seed) != 32:
+        raise files.FileDamaged(path, "an issuer key has 32 bytes")
+    return DeviceKey.from_seed(stored.seed)
+
+
+def _certificate_pin(path: Path) -> bytes:
+    if not path.exists():
+        files.write_bytes(path, self_signed())
+    _require_private(path)
+    pem = path.read_text(errors="replace")
+    begin = pem.find(ssl.PEM_HEADER)
+    try:
+        der = ssl.PEM_cert_to_DER_cert(pem[begin:].partition(ssl.PEM_FOOTER)[0] + ssl.PEM_FOOTER)
+    except ValueError:
+        raise files.FileDamaged(path, "holds no certificate") from None
+    return hashlib.sha256(der).digest()
+
+
+def _require_private(path: Path) -> None:
+    if path.stat().st_mode & 0o077:
+        raise files.FileDamaged(path, "others may read or write it: chmod 600, or start anew")

@@ -1,0 +1,141 @@
+"""The backend as a process: uvicorn over TLS, the ready line, an orderly end.
+
+Always TLS, on loopback too: there is no other way in, hence none to switch on by mistake.
+Several processes may serve one data folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import uvicorn
+
+from nearproof.daemon.backend.app import App
+from nearproof.daemon.backend.data_dir import DataDir, open_data_dir
+from nearproof.daemon.backend.rules import BackendPolicy
+from nearproof.daemon.backend.service import Service
+from nearproof.daemon.join import JoinLine
+
+CONNECTIONS: Final = 512  # at once; more are answered 503
+HEADERS: Final = 16 * 1024  # bytes of one request's head
+GRACE: Final = 5  # seconds that requests in hand get at the end
+
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class Ready(msgspec.Struct, frozen=True, tag_field="event", tag="ready"):
+    """The server answers: `join` is the line to run once on each laptop."""
+
+    url: str
+    join: str
+    pid: int
+
+    def json(self) -> str:
+        """One line for another program."""
+        return msgspec.json.encode(self).decode()
+
+
+def serve(
+    host: str,
+    port: int,
+    data_dir: Path,
+    policy: BackendPolicy,
+    *,
+    ready: Callable[[Ready], None],
+    reached_at: str | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; `ready` is called once, when requests are answered.
+
+    Port 0 takes a free one.  `reached_at` is the host name or address for the join line where
+    it is not `host`; for a wildcard the address of the default route stands in.  Raises
+    `OSError` where it cannot listen, and what `open_data_dir` raises.
+    """
+    with open_data_dir(data_dir) as data, _listen(host, port) as listener:
+        shown = reached_at or _reachable(host)
+        name = f"[{shown}]" if ":" in shown else shown
+        url = f"https://{name}:{listener.getsockname()[1]}"
+        line = JoinLine(url, data.pin, data.issuer.public)
+        app = App(Service(data.store, data.issuer, policy, os.urandom))
+        try:
+            server = _Server(_config(app, data), Ready(url, str(line), os.getpid()), ready)
+            asyncio.run(server.serve(sockets=[listener]))
+        finally:
+            app.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, telling when it is ready, and ending well on a signal."""
+
+    def __init__(self, config: uvicorn.Config, ready: Ready, tell: Callable[[Ready], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+        self._tell = tell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._tell(self._ready)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on a signal; uvicorn would raise it again afterwards and spoil the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in _STOPS:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in _STOPS:
+                loop.remove_signal_handler(number)
+
+
+def _config(app: App, data: DataDir) -> uvicorn.Config:
+    def context(_config: uvicorn.Config, _default: object) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(data.tls)
+        return context
+
+    return uvicorn.Config(
+        app.starlette,
+        ssl_context_factory=context,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,  # its lines hold queries
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        h11_max_incomplete_event_size=HEADERS,
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, _, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    return socket.create_server(address[:2], family=family, backlog=CONNECTIONS)
+
+
+def _reachable(host: str) -> str:
+    """`host`, or for a wildcard the address by which this machine leaves its network."""
+    if host not in ("0.0.0.0", "::", ""):  # noqa: S104  compared, not bound
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1: routes, and sends nothing
+        except OSError:
+            return socket.gethostname()
+        return str(probe.getsockname()[0])

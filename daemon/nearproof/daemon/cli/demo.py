@@ -1,0 +1,32 @@
+"""`nearproof demo`: everything on this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from nearproof.daemon.cli.options import Command, Options
+
+if TYPE_CHECKING:
+    from nearproof.daemon.laptop import Laptop
+
+ATTACKS = ("screenshot", "neighbour", "specter", "twin", "replay")
+
+
+@click.command(cls=Command)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the lens and the air.")
+@click.option("--attack", type=click.Choice(ATTACKS), help="Let this attacker try as well.")
+@click.option(
+    "--wait", type=int, default=2, show_default=True, help="The backend's waiting time, seconds."
+)
+@click.pass_obj
+def demo(options: Options, seed: int, attack: str | None, wait: int) -> None:
+    """Play the ceremony here: two laptops, a backend, an emulated radio and a lens."""
+
+    async def story(laptop: Laptop) -> None:
+        from nearproof.daemon.demo.show import show
+
+        await show(laptop.console, seed=seed, attack=attack, wait=wait)
+
+    options.run("demo", story)

@@ -1,0 +1,96 @@
+"""`nearproof new ...` and `nearproof join`: the laptop that is to get a copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nearproof.daemon.cli.old import radio_option
+from nearproof.daemon.cli.options import Command, Options
+
+if TYPE_CHECKING:
+    from nearproof.daemon.laptop import Laptop
+
+label_option = click.option("--label", help="What this laptop calls itself.  [default: host name]")
+
+
+@click.group()
+def new() -> None:
+    """On the laptop that is to get a copy (or is an account's very first)."""
+
+
+@new.command(cls=Command)
+@radio_option
+@click.option(
+    "--camera",
+    metavar="SOURCE",
+    help="/dev/videoN (default /dev/video0), image:FILE, video:FILE, frames:FOLDER, or "
+    "lens:FILE[?seed=N] (photographs a picture through a lens model).",
+)
+@click.option("--image", metavar="FILE", help="Read the QR code from this picture.")
+@click.option("--typed", is_flag=True, help="Type the text under the QR code.")
+@click.option("--user-id", metavar="USER", help="The account's user ID.  [default: ask]")
+@label_option
+@click.option(
+    "--proof",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also keep the proof in FILE, for `nearproof verify`.",
+)
+@click.option("--photo", type=click.Path(path_type=Path), hidden=True)  # for the demo
+@click.pass_obj
+def copy(
+    options: Options,
+    radio: str | None,
+    camera: str | None,
+    image: str | None,
+    typed: bool,
+    user_id: str | None,
+    label: str | None,
+    proof: Path | None,
+    photo: Path | None,
+) -> None:
+    """Get a copy from the old laptop; Bluetooth proves that it is here."""
+    if sum((camera is not None, image is not None, typed)) > 1:
+        raise click.UsageError("choose one of --camera, --image and --typed")
+
+    async def story(laptop: Laptop) -> None:
+        from nearproof.daemon import new as role
+
+        await role.copy(laptop, user=user_id, proof=proof, photo=photo)
+
+    source = "typed" if typed else f"image:{image}" if image else camera
+    options.run("new", story, radio=radio, camera=source, label=label)
+
+
+@new.command(cls=Command)
+@label_option
+@click.pass_obj
+def activate(options: Options, label: str | None) -> None:
+    """Enrol an account's very first laptop; asks for the one-time activation code."""
+
+    async def story(laptop: Laptop) -> None:
+        from nearproof.daemon import new as role
+
+        await role.activate(laptop, await laptop.console.ask("activation_code"))
+
+    options.run("new", story, label=label)
+
+
+@click.command(cls=Command)
+@click.argument("line", nargs=-1, required=True)
+@click.pass_obj
+def join(options: Options, line: tuple[str, ...]) -> None:
+    """Join this laptop to a backend, by the LINE that "nearproof backend serve" printed."""
+
+    async def story(laptop: Laptop) -> None:
+        from nearproof.config.home import Backend
+        from nearproof.daemon.join import join
+
+        joined = await join(" ".join(line))
+        laptop.home.save_backend(Backend(joined.url, joined.certificate, joined.issuer))
+        laptop.console.tell("joined", url=joined.url)
+
+    options.run("laptop", story)

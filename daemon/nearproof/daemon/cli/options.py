@@ -1,0 +1,113 @@
+"""What the command line says about this laptop, and how a command is run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from nearproof.daemon.console import Console
+    from nearproof.daemon.laptop import Laptop
+
+
+LANGUAGES: Final = click.Choice(["en", "da"])
+JSON_HELP: Final = "One event a line on standard output."
+LANG_HELP: Final = "Language of the texts.  [default: the locale's]"
+NO_INPUT_HELP: Final = "Never ask; fail where something must be typed."
+
+
+class Command(click.Command):
+    """A command that takes the flags `--json`, `--lang` and `--no-input` behind its name too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += [
+            click.Option(["--json", "as_json"], is_flag=True, help=JSON_HELP),
+            click.Option(["--lang"], type=LANGUAGES, help=LANG_HELP),
+            click.Option(["--no-input"], is_flag=True, help=NO_INPUT_HELP),
+        ]
+
+    def invoke(self, context: click.Context) -> Any:
+        """Let what stands behind the name win over what stands before it."""
+        given = {name: context.params.pop(name) for name in ("as_json", "lang", "no_input")}
+        context.obj = replace(context.obj, **{name: it for name, it in given.items() if it})
+        return super().invoke(context)
+
+
+def default_home() -> Path:
+    """The user's data folder for nearproof (XDG base directories)."""
+    import platformdirs
+
+    return platformdirs.user_data_path("nearproof")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The flags that stand before the command."""
+
+    home: Path
+    as_json: bool
+    lang: str | None
+    no_input: bool
+    verbose: bool
+
+    @property
+    def language(self) -> Literal["en", "da"]:
+        """The flag, else the locale (LC_ALL, LC_MESSAGES, LANG), else English."""
+        chosen = self.lang or next(
+            (
+                os.environ[name]
+                for name in ("LC_ALL", "LC_MESSAGES", "LANG")
+                if os.environ.get(name)
+            ),
+            "",
+        )
+        return "da" if chosen.startswith("da") else "en"
+
+    def console(self, role: str) -> Console:
+        """Where this command tells and asks; sets up the logs too."""
+        from nearproof.daemon.console import Console
+        from nearproof.daemon.logs import log
+
+        log.configure(verbose=self.verbose)
+        return Console(
+            role=role, language=self.language, as_json=self.as_json, no_input=self.no_input
+        )
+
+    def run(
+        self, role: str, story: Callable[[Laptop], Awaitable[None]], **settings: str | None
+    ) -> None:
+        """Run `story` for this laptop; leaves the process with the exit code of its outcome.
+
+        `settings` that are not None win over `config.toml`.
+        """
+        import msgspec
+
+        from nearproof.config.home import Home
+        from nearproof.daemon.laptop import Laptop
+        from nearproof.daemon.outcomes import report, run_to_outcome
+
+        console = self.console(role)
+
+        async def whole() -> None:
+            home = Home(self.home)
+            given = {name: value for name, value in settings.items() if value is not None}
+            await story(Laptop(home, msgspec.structs.replace(home.settings(), **given), console))
+
+        sys.exit(report(console, run_to_outcome(whole)))
+
+    def run_plain(self, role: str, work: Callable[[Console], None]) -> None:
+        """Run `work`, which brings its own event loop or needs none; likewise."""
+        from nearproof.daemon.outcomes import report
+
+        console = self.console(role)
+        try:
+            work(console)
+        except BaseException as error:
+            sys.exit(report(console, error))

@@ -1,0 +1,125 @@
+"""The person or program in front of this laptop: what it is told, and what it is asked.
+
+Told in one of two ways: text (progress on standard error, results on standard output), or
+with `--json` one event a line on standard output.  Every text stands in `texts.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from typing import Any, TextIO
+
+from nearproof.daemon.texts import Language, text
+
+
+class InputNeeded(Exception):
+    """Something must be typed, but there is nobody to type it (`--no-input`, or no terminal)."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(what)
+
+
+class Console:
+    """Where a role tells and asks."""
+
+    def __init__(
+        self,
+        *,
+        role: str,
+        language: Language = "en",
+        as_json: bool = False,
+        no_input: bool = False,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+    ) -> None:
+        self.role = role
+        self.language = language
+        self.as_json = as_json
+        self._no_input = no_input
+        self._out = out or sys.stdout
+        self._err = err or sys.stderr
+        self._lines = Lines(0)
+
+    def tell(self, event: str, step: str = "", **fields: Any) -> None:
+        """Tell of one event; `step` is the step's number on the source page.
+
+        In JSON every field is given; in text those that the event's text names.
+        """
+        if self.as_json:
+            self.line({"event": event, "role": self.role, "step": step, **fields})
+            return
+        sentence = text(event, self.language, **fields)
+        if sentence:
+            print(f"{step:>5}  {sentence}" if step else sentence, file=self._err, flush=True)
+
+    def failed(self, sentence: str, **fields: Any) -> None:
+        """The last word of a command that did not end well."""
+        if self.as_json:
+            self.line({"role": self.role, "text": sentence, **fields})
+        else:
+            print(f"nearproof: {sentence}", file=self._err, flush=True)
+
+    def line(self, record: dict[str, Any]) -> None:
+        """One JSON line, stamped with CLOCK_MONOTONIC seconds (one machine, one clock)."""
+        record = {"t": round(time.monotonic(), 6), **record}
+        print(json.dumps(record, ensure_ascii=False), file=self._out, flush=True)
+
+    def show(self, content: str) -> None:
+        """A result or a picture for the screen; silent in JSON."""
+        if not self.as_json:
+            print(content, file=self._out, flush=True)
+
+    async def ask(self, what: str, step: str = "", **fields: Any) -> str:
+        """Ask for one line.  Raises `InputNeeded` where nobody can answer."""
+        if self._no_input:
+            raise InputNeeded(what)
+        if self.as_json:
+            self.line({"event": "asked", "role": self.role, "step": step, "what": what, **fields})
+        else:
+            print(text(f"ask_{what}", self.language, **fields), end=" ", file=self._err, flush=True)
+        answer = await self._lines.next()
+        if answer is None:
+            raise InputNeeded(what)
+        return answer.strip()
+
+
+class Lines:
+    """Lines of a descriptor, read without a thread so that a pending question can be dropped."""
+
+    LIMIT = 4096
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._buffer = b""
+        self._ended = False
+
+    async def next(self) -> str | None:
+        """The next line without its end, or None at the end of input."""
+        while b"\n" not in self._buffer and not self._ended:
+            await self._more()
+        line, found, rest = self._buffer.partition(b"\n")
+        self._buffer = rest
+        if not found and not line:
+            return None
+        return line.decode(errors="replace")
+
+    async def _more(self) -> None:
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        try:
+            loop.add_reader(self._descriptor, readable.set)
+        except PermissionError:
+            pass  # a plain file: always readable, epoll does not take it
+        else:
+            try:
+                await readable.wait()
+            finally:
+                loop.remove_reader(self._descriptor)
+        chunk = os.read(self._descriptor, self.LIMIT)
+        self._ended = not chunk or len(self._buffer) > self.LIMIT
+        self._buffer += chunk

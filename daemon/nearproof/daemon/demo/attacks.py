@@ -1,0 +1,194 @@
+"""Each attacker of the protocol page against the running programs.
+
+An attack is a function of the stage; its verdict names where it was stopped and with which
+code.  `expected` is where the protocol says it must be.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from nearproof.ble.virtual.process import air_process
+from nearproof.config import files
+from nearproof.config.home import Home
+from nearproof.crypto.identity import DeviceKey
+from nearproof.crypto.messages import QrPayload
+from nearproof.daemon.demo import story
+from nearproof.daemon.demo.attacker import Intruder, false_new, false_old, photograph
+from nearproof.daemon.demo.audience import Audience
+from nearproof.daemon.demo.errors import AttackSucceeded
+from nearproof.daemon.demo.stage import ACCOUNT, Actor, Stage
+from nearproof.daemon.join import Joined
+from nearproof.daemon.provider import Provider, ProviderError
+from nearproof.qr.payload import to_text
+from nearproof.qr.render import png
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Where an attack was stopped: the source page's step, and the code of the refusal."""
+
+    step: str
+    code: str
+    said: str
+
+
+async def screenshot(stage: Stage, audience: Audience) -> Verdict:
+    """Remote: a photo of the QR, no radio near OLD.  Without the advert there is no m1."""
+    old = await stage.old_copy()
+    shown = await old.until("qr_shown")
+    photo = stage.folder / "sent-photo.png"
+    shutil.copy(stage.qr, photo)
+    await stage.done("attacker", "join", stage.join_line)
+    async with air_process() as elsewhere:
+        thief = await stage.new_copy("attacker", radio=elsewhere, camera=f"image:{photo}")
+        exit_code = await thief.exit_code()
+    _must(exit_code == 12, f"the attacker ended with exit code {exit_code}")
+    _must(not _told(old, "bound"), "OLD was bound")
+    await _honest(stage, audience, old, shown["t"])
+    return Verdict("19", str(thief.failure()["reason"]), "never found OLD's advert, exit code 12")
+
+
+async def neighbour(stage: Stage, audience: Audience) -> Verdict:
+    """Neighbour: a radio near OLD, no QR.  A bad m1 only disconnects it."""
+    old = await stage.old_copy()
+    shown = await old.until("qr_shown")
+    intruder = Intruder(stage.air)
+    audience.says("attacker", "19", "connects without the QR and guesses an m1")
+    await intruder.says(os.urandom(86))
+    refused = await old.until("refused")
+    _must(intruder.heard == 0, "OLD answered an m1 that it must refuse")
+    _must(not _told(old, "bound"), "OLD was bound")
+    await _honest(stage, audience, old, shown["t"])
+    return Verdict("19", refused["reason"], "was disconnected without an answer")
+
+
+async def specter(stage: Stage, audience: Audience) -> Verdict:
+    """Specter: a photo of the QR and a box in range.  The check code stops it."""
+    old = await stage.old_copy()
+    await old.until("qr_shown")
+    qr = await photograph(stage.qr)
+    issuer = _joined(stage, "old").issuer
+    async with false_new(stage.air, qr, issuer) as code:
+        await old.until("asked")
+        true_code = await code
+        audience.says("attacker", "19", "is bound to the QR; only its own screen shows the code")
+        await story.rounds(old)
+        blind = f"{(int(true_code) + 1) % 1_000_000:06}"  # what the user can see is not this code
+        audience.types("old", "19", f"types a code that is not the attacker's: {blind}")
+        old.type(blind)
+        exit_code = await old.exit_code()
+    return await _alerted(stage, old, exit_code)
+
+
+async def twin(stage: Stage, audience: Audience) -> Verdict:
+    """Twin: shows NEW a QR of its own, and answers OLD's.  Two sessions, two codes."""
+    old = await stage.old_copy()
+    await old.until("qr_shown")
+    qr = await photograph(stage.qr)
+    poster = stage.folder / "attackers-qr.png"
+
+    def show(own: QrPayload) -> None:
+        files.write_bytes(poster, png(to_text(own)))
+
+    async with (
+        false_old(stage.air, show),
+        false_new(stage.air, qr, _joined(stage, "old").issuer),
+    ):
+        new = await stage.new_copy(camera=f"lens:{poster}?seed={stage.seed}")
+        code = (await new.until("code"))["code"]
+        await old.until("asked")
+        await story.rounds(old)
+        audience.types("old", "19", f"types the code that NEW shows: {code}")
+        old.type(code)
+        exit_code = await old.exit_code()
+    return await _alerted(stage, old, exit_code)
+
+
+async def replay(stage: Stage, audience: Audience) -> Verdict:
+    """Replayer: has recorded a whole proof, and hands it in again."""
+    await story.play(stage, audience)
+    bundle = stage.bundle.read_bytes()
+    joined = _joined(stage, "new")
+    own = Home(stage.folder / "new").device()
+    _must(own is not None, "NEW is not enrolled")
+    assert own is not None  # noqa: S101 - judged above
+    codes = []
+    for who, key in (
+        ("with a key of its own", DeviceKey.generate(os.urandom)),
+        ("with NEW's very key", DeviceKey.from_seed(own.seed)),
+    ):
+        audience.says("attacker", "20", f"hands the recorded proof in again, {who}")
+        async with Provider(joined, key) as provider:
+            try:
+                await provider.redeem(bundle, ACCOUNT, "attacker")
+            except ProviderError as error:
+                codes.append(f"verifier step {error.step}: {error.code}")
+            else:
+                raise AttackSucceeded(f"the backend took a replayed proof {who}")
+    return Verdict("20", "; ".join(codes), "the backend refused it both times")
+
+
+Attack = Callable[[Stage, Audience], Awaitable[Verdict]]
+ATTACKS: Final[dict[str, tuple[Attack, str, str]]] = {
+    "screenshot": (screenshot, "19", "not_near"),
+    "neighbour": (neighbour, "19", "bad_m1"),
+    "specter": (specter, "19", "wrong_code"),
+    "twin": (twin, "19", "wrong_code"),
+    "replay": (replay, "20", "verifier step 8: request_key; verifier step 8: key_redeemed"),
+}
+"""The attack, and the step and code at which it must be refused."""
+
+
+async def attack(name: str, stage: Stage, audience: Audience) -> None:
+    """Play one attack.  Raises `AttackSucceeded` unless it was refused where it must be."""
+    play, step, code = ATTACKS[name]
+    verdict = await play(stage, audience)
+    _must(
+        (verdict.step, verdict.code) == (step, code),
+        f"refused at step {verdict.step} with {verdict.code}, not at {step} with {code}",
+    )
+    audience.result(
+        "attack_refused",
+        f"Refused: the attacker ({name}) {verdict.said}.  Step {step}, code {code}.",
+        attack=name,
+        refused_at=step,
+        code=code,
+    )
+
+
+async def _honest(stage: Stage, audience: Audience, old: Actor, shown_at: float) -> None:
+    """The same QR still serves the honest NEW."""
+    audience.says("new", "", "the honest laptop goes on with the same QR code")
+    await story.finish(audience, old, await stage.new_copy(), shown_at)
+
+
+async def _alerted(stage: Stage, old: Actor, exit_code: int) -> Verdict:
+    """A wrong code ended the QR, no proof exists, and the account was told."""
+    _must(exit_code == 13, f"OLD ended with exit code {exit_code}")
+    _must(not _told(old, "proof_made"), "OLD made a proof")
+    device = Home(stage.folder / "old").device()
+    assert device is not None  # noqa: S101 - the stage enrolled it
+    async with Provider(_joined(stage, "old"), DeviceKey.from_seed(device.seed)) as provider:
+        alerts = [alert.kind for alert in (await provider.device()).alerts]
+    _must("wrong_code" in alerts, "the account was not alerted")
+    return Verdict("19", str(old.failure()["reason"]), "got no proof, and the account was alerted")
+
+
+def _joined(stage: Stage, name: str) -> Joined:
+    backend = Home(stage.folder / name).backend()
+    assert backend is not None  # noqa: S101 - the stage joined it
+    return Joined(backend.url, backend.certificate, backend.issuer)
+
+
+def _told(actor: Actor, name: str) -> bool:
+    return any(event["event"] == name for event in actor.told)
+
+
+def _must(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise AttackSucceeded(otherwise)

@@ -1,0 +1,86 @@
+"""How the person in front of a demo is told: every laptop's events, the pictures, the end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from nearproof.daemon.console import Console
+from nearproof.daemon.demo.stage import Event
+from nearproof.daemon.texts import TEXTS, text
+
+COLOURS = {
+    "old": "36",
+    "new": "32",
+    "backend": "35",
+    "attacker": "31",
+    "verifier": "33",
+    "demo": "1",
+}
+
+BEHIND_THE_SCENES = {"joined", "invited", "proof_holds", "expiry_not_judged"}
+
+
+class Audience:
+    """Tells on a terminal in English, or with `--json` passes every event on."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        self._start: float | None = None
+
+    def heading(self, wait: int) -> None:
+        """What the person is about to see."""
+        self._console.show(
+            "nearproof demo: two laptops, a backend, an emulated radio and a lens, each a process "
+            f"of its own on this machine.\nThe waiting time is {wait} s here (an hour by default). "
+            "The numbers are the steps of the page that this is modelled on.\n"
+        )
+
+    def watch(self, event: Event) -> None:
+        """One event of one process."""
+        if self._console.as_json:
+            if event["event"] not in ("asked", "invited"):
+                self._console.line(event)
+            return
+        name = event["event"]
+        if name in BEHIND_THE_SCENES:
+            return
+        said = event.get("text") or (text(name, "en", **event) if name in TEXTS else "")
+        if said:
+            self.says(event["role"], event.get("step", ""), said, at=event["t"])
+
+    def says(self, who: str, step: str, said: str, *, at: float | None = None) -> None:
+        """One sentence of one participant, with the source page's step number."""
+        if self._console.as_json:
+            return
+        clock = " " * 7
+        if at is not None:
+            self._start = at if self._start is None else self._start
+            clock = f"{at - self._start:6.2f}s"
+        label = f"{who:<8}"
+        if self._colour:
+            label = f"\033[{COLOURS.get(who, '0')}m{label}\033[0m"
+        self._console.show(f"{clock}  {label} {step:>5}  {said}")
+
+    def types(self, who: str, step: str, said: str) -> None:
+        """What the scripted person does."""
+        self.says(who, step, f"» {said}")
+        if self._console.as_json:
+            self._console.line({"event": "typed", "role": who, "step": step})
+
+    def picture(self, title: str, path: Path, columns: int) -> None:
+        """A picture, drawn with half blocks."""
+        if not self._console.as_json:
+            from nearproof.daemon.demo.picture import draw
+
+            self._console.show(f"\n{title}\n{draw(path, columns)}\n")
+
+    def result(self, event: str, said: str, **fields: Any) -> None:
+        """The demo's own last word."""
+        if self._console.as_json:
+            self._console.line({"event": event, "role": "demo", "step": "", **fields})
+        else:
+            self._console.show(f"\n{said}")

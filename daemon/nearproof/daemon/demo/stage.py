@@ -1,0 +1,200 @@
+"""The processes of a demo: a backend, an emulated air, and laptops with a home each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nearproof.ble.virtual.process import air_process
+from nearproof.daemon.demo.errors import ActorFailed
+
+ACCOUNT = "anna"
+CONNECTION_INTERVAL = "15"  # ms; what laptops negotiate for speed, 30-50 is BlueZ's default
+PATIENCE = 90.0  # seconds without a single event before a demo gives up
+Event = dict[str, Any]
+Watch = Callable[[Event], None]
+
+
+class Actor:
+    """One nearproof process: what it tells, what it is typed, and its exit code."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, watch: Watch) -> None:
+        self.name = name
+        self.told: list[Event] = []
+        self._process = process
+        self._watch = watch
+        self._news = asyncio.Condition()
+        self._reader = asyncio.create_task(self._read())
+        self._seen = 0
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - opened as a pipe
+        async for line in self._process.stdout:
+            event: Event = json.loads(line) | {"role": self.name}
+            self._watch(event)
+            async with self._news:
+                self.told.append(event)
+                self._news.notify_all()
+        await self._process.wait()
+        async with self._news:
+            self._news.notify_all()
+
+    async def until(self, *names: str) -> Event:
+        """The next event of one of these names.  Raises `ActorFailed` if none will come."""
+        async with asyncio.timeout(None) as limit, self._news:
+            while True:
+                while self._seen < len(self.told):
+                    event = self.told[self._seen]
+                    self._seen += 1
+                    if event["event"] in names:
+                        return event
+                if self._process.returncode is not None:
+                    last = self.told[-1].get("text", "") if self.told else ""
+                    raise ActorFailed(f"{self.name} ended before {'/'.join(names)}: {last}")
+                limit.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+                await self._news.wait()
+
+    def type(self, line: str) -> None:
+        """Type one line at this laptop."""
+        assert self._process.stdin is not None  # noqa: S101 - opened as a pipe
+        self._process.stdin.write(f"{line}\n".encode())
+
+    async def exit_code(self) -> int:
+        """Wait until the process has ended and everything that it told has been read."""
+        await self._reader
+        return await self._process.wait()
+
+    def failure(self) -> Event:
+        """The last word of a process that did not end well; {} if it did."""
+        return next((each for each in reversed(self.told) if each["event"] == "failed"), {})
+
+    async def stop(self) -> None:
+        """End the process if it still runs."""
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+        try:
+            async with asyncio.timeout(10):
+                await self._reader
+        except TimeoutError:
+            self._process.kill()
+            await self._reader
+
+
+@dataclass
+class Stage:
+    """A running backend and air, and the laptops started on them."""
+
+    folder: Path
+    air: str
+    join_line: str
+    watch: Watch
+    seed: int
+    _actors: list[Actor] = field(default_factory=list)
+
+    @property
+    def qr(self) -> Path:
+        """Where OLD shows its QR: the picture that cameras photograph."""
+        return self.folder / "old-screen.png"
+
+    @property
+    def photo(self) -> Path:
+        """The frame in which NEW read the QR."""
+        return self.folder / "new-photo.png"
+
+    @property
+    def bundle(self) -> Path:
+        """The proof, as NEW received it."""
+        return self.folder / "proof.cbor"
+
+    async def run(self, name: str, *arguments: str, home: str | None = None) -> Actor:
+        """Start one nearproof process with the home of the laptop `home` (default: `name`)."""
+        actor = await start(
+            name,
+            self.watch,
+            *("--json", "--lang", "en", "--home", str(self.folder / (home or name)), *arguments),
+        )
+        self._actors.append(actor)
+        return actor
+
+    async def done(self, name: str, *arguments: str, typed: str | None = None) -> None:
+        """Run one nearproof process to its end.  Raises `ActorFailed` if it does not end well."""
+        actor = await self.run(name, *arguments)
+        if typed is not None:
+            actor.type(typed)
+        if code := await actor.exit_code():
+            raise ActorFailed(f"{name}: {actor.failure().get('text', f'exit code {code}')}")
+
+    async def enrol(self, name: str, account: str = ACCOUNT) -> None:
+        """Join the laptop `name` to the backend and activate it as its account's first."""
+        await self.done(name, "join", self.join_line)
+        invite = await self.run("backend", "backend", "invite", account, *self.data)
+        code = (await invite.until("invited"))["activation_code"]
+        await invite.exit_code()
+        await self.done(name, "new", "activate", "--label", name, typed=code)
+
+    @property
+    def data(self) -> tuple[str, str]:
+        """The backend's folder, as its commands take it."""
+        return ("--data", str(self.folder / "backend"))
+
+    async def old_copy(self, name: str = "old") -> Actor:
+        """OLD: `nearproof old copy`, with its QR on `qr`."""
+        return await self.run(name, "old", "copy", "--radio", self.air, "--show", f"png:{self.qr}")
+
+    async def new_copy(self, name: str = "new", **options: str) -> Actor:
+        """NEW: `nearproof new copy`, its camera in front of OLD's screen."""
+        given = {
+            "radio": self.air,
+            "camera": f"lens:{self.qr}?seed={self.seed}",
+            "user-id": ACCOUNT,
+            "label": name,
+        } | {option.replace("_", "-"): value for option, value in options.items()}
+        flags = [part for option, value in given.items() for part in (f"--{option}", value)]
+        return await self.run(name, "new", "copy", *flags)
+
+    async def close(self) -> None:
+        """Stop every laptop."""
+        await asyncio.gather(*(actor.stop() for actor in self._actors))
+
+
+async def start(name: str, watch: Watch, *arguments: str) -> Actor:
+    """Start one nearproof process that tells its events as JSON."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "nearproof.daemon",
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C goes to the demo, which stops them in order
+    )
+    return Actor(name, process, watch)
+
+
+@contextlib.asynccontextmanager
+async def open_stage(folder: Path, *, wait: int, seed: int, watch: Watch) -> AsyncIterator[Stage]:
+    """Start backend and air; `wait` is the waiting time in seconds."""
+    serving = ("backend", "serve", "--listen", "127.0.0.1:0", "--wait", str(wait))
+    data = ("--data", str(folder / "backend"))
+    async with contextlib.AsyncExitStack() as stack:
+        backend = await start("backend", watch, "--json", *serving, *data)
+        stack.push_async_callback(backend.stop)
+        air = await stack.enter_async_context(
+            air_process("--seed", str(seed), "--connection-interval", CONNECTION_INTERVAL)
+        )
+        ready = await backend.until("backend_ready")
+        stage = Stage(folder, air, ready["join"], watch, seed)
+        stack.push_async_callback(stage.close)
+        yield stage

@@ -1,0 +1,76 @@
+"""The ceremony as it should go, with a scripted person who types what the screens ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nearproof.daemon.demo.audience import Audience
+from nearproof.daemon.demo.errors import ActorFailed
+from nearproof.daemon.demo.stage import ACCOUNT, Actor, Event, Stage
+from nearproof.daemon.texts import text
+from nearproof.daemon.verifying import NOT_CLAIMED
+
+ROUNDS = 4  # the scripted person types no faster than the rounds go
+
+
+@dataclass(frozen=True)
+class Played:
+    """What an honest ceremony left behind."""
+
+    code: str
+    seconds: float  # from the QR on OLD's screen to the bundle accepted
+
+
+async def prepare(stage: Stage, audience: Audience) -> None:
+    """A laptop with an activated authenticator, and one without."""
+    await stage.enrol("old")
+    await stage.done("new", "join", stage.join_line)
+    audience.says("demo", "", f"OLD is active for {ACCOUNT}; NEW has only joined the backend.")
+
+
+async def play(stage: Stage, audience: Audience) -> Played:
+    """Both laptops side by side: returns when the backend has accepted the proof."""
+    new = await stage.new_copy(photo=str(stage.photo), proof=str(stage.bundle))
+    await new.until("scanning")
+    old = await stage.old_copy()
+    shown = await old.until("qr_shown")
+    audience.picture("OLD's screen:", stage.qr, 45)
+    await new.until("qr_scanned")
+    audience.picture("the frame in which NEW's camera read it:", stage.photo, 64)
+    return await finish(audience, old, new, shown["t"])
+
+
+async def finish(audience: Audience, old: Actor, new: Actor, shown: float) -> Played:
+    """From the QR on OLD's screen to the proof accepted, with an honest NEW."""
+    code = await exchange(old, new, audience)
+    accepted = await new.until("accepted")
+    for actor in (old, new):
+        if await actor.exit_code():
+            raise ActorFailed(f"{actor.name}: {actor.failure().get('text')}")
+    return Played(code, accepted["t"] - shown)
+
+
+async def judge(stage: Stage, audience: Audience) -> None:
+    """What `nearproof verify` says of the proof, under the issuer key that NEW has pinned."""
+    judge = await stage.run("verifier", "verify", str(stage.bundle), home="new")
+    said = await judge.until("proof_holds")
+    audience.says("verifier", "", text("proof_holds", "en"))
+    facts = f"{said['rounds']} rounds, median {said['rtt_median_us'] / 1000:.1f} ms (evidence only)"
+    audience.says("verifier", "", f"{facts}; {NOT_CLAIMED['en']}")
+    await judge.exit_code()
+
+
+async def exchange(old: Actor, new: Actor, audience: Audience) -> str:
+    """From the scan to the right code, typed on OLD; returns the code."""
+    code: str = (await new.until("code"))["code"]
+    await old.until("asked")
+    await rounds(old)
+    audience.types("old", "19", f"types {code[:3]} {code[3:]}")
+    old.type(code)
+    await old.until("delivered")
+    return code
+
+
+async def rounds(old: Actor) -> list[Event]:
+    """Wait until every round has been timed or lost."""
+    return [await old.until("round") for _ in range(ROUNDS)]

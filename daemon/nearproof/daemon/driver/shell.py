@@ -1,0 +1,112 @@
+"""What both drivers share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from nearproof.ble.ports import Channel
+from nearproof.crypto.session import actions as do
+from nearproof.crypto.session.new import NewSession
+from nearproof.crypto.session.old import OldSession
+from nearproof.daemon.clock import boottime
+
+Tell = Callable[[do.Event], None]
+
+
+class Shell:
+    """What both drivers share: drain the session, keep its timer, run tasks, end once."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._session: OldSession | NewSession | None = None
+        self._tell = tell
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._end: asyncio.Future[do.Ended | None] = asyncio.get_running_loop().create_future()
+
+    def _pump(self) -> None:
+        """Carry out everything the session has asked for, then re-arm its one timer."""
+        session = self._session
+        if session is None:
+            return
+        for output in session.outputs():
+            if isinstance(output, do.Action):
+                self._carry_out(output)
+            else:
+                self._told(output)
+                self._tell(output)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = session.deadline()
+        if deadline is not None and not self._end.done():
+            # At most a second ahead: the loop's clock stands still while the laptop sleeps.
+            delay = min(max(deadline - boottime(), 0) / 1e6, 1.0)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        if self._session is not None:
+            self._session.tick(boottime())
+            self._pump()
+
+    def cancel(self) -> None:
+        """The user gives up."""
+        if self._session is not None:
+            self._session.cancel(boottime())
+            self._pump()
+
+    def _told(self, event: do.Event) -> None:
+        if isinstance(event, do.Ended):
+            self._finish(event)
+
+    def _finish(self, end: do.Ended | None) -> None:
+        if not self._end.done():
+            self._end.set_result(end)
+
+    def _carry_out(self, action: do.Action) -> None:
+        raise NotImplementedError
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._reap)
+        return task
+
+    def _reap(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) and not self._end.done():
+            self._end.set_exception(error)
+
+    async def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Sender:
+    """Sends what one link is given, in order: never two messages at once."""
+
+    def __init__(self, send: Callable[[Channel, bytes], Coroutine[Any, Any, None]]) -> None:
+        self._send = send
+        self._queue: asyncio.Queue[tuple[Channel, list[bytes], Callable[[], None] | None]] = (
+            asyncio.Queue()  # bounded by the session: it has one answer a message, one round open
+        )
+
+    def put(
+        self, channel: Channel, frames: list[bytes], sent: Callable[[], None] | None = None
+    ) -> None:
+        """Queue the frames of one message; `sent` is called when the last one is through."""
+        self._queue.put_nowait((channel, frames, sent))
+
+    async def run(self) -> None:
+        """Send until cancelled, or until the link raises."""
+        while True:
+            channel, frames, sent = await self._queue.get()
+            for frame in frames:
+                await self._send(channel, frame)
+            if sent is not None:
+                sent()

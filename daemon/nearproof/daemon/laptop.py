@@ -1,0 +1,51 @@
+"""One laptop as its roles see it: its home, its person, its radio."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+from nearproof.config.home import Device, Home
+from nearproof.config.settings import Settings
+from nearproof.crypto.messages import tidy_label
+from nearproof.daemon.console import Console
+from nearproof.daemon.join import Joined
+
+
+class NotJoined(Exception):
+    """This laptop has not joined a backend yet."""
+
+
+class NotEnrolled(Exception):
+    """This laptop has no activated authenticator to copy."""
+
+
+class AlreadyEnrolled(Exception):
+    """This laptop already has an activated authenticator."""
+
+
+@dataclass(frozen=True)
+class Laptop:
+    """What a role needs of the laptop that it runs on."""
+
+    home: Home
+    settings: Settings
+    console: Console
+
+    def backend(self) -> Joined:
+        """The backend joined.  Raises `NotJoined`, `FileDamaged`, `JoinError`."""
+        backend = self.home.backend()
+        if backend is None:
+            raise NotJoined
+        return Joined(backend.url, backend.certificate, backend.issuer)
+
+    def device(self) -> Device:
+        """The enrolled device key.  Raises `NotEnrolled`, `FileDamaged`."""
+        device = self.home.device()
+        if device is None:
+            raise NotEnrolled
+        return device
+
+    def label(self) -> str:
+        """What this laptop calls itself: the setting, else the host's name made to fit."""
+        return self.settings.label or tidy_label(platform.node())

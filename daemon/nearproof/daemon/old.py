@@ -1,0 +1,123 @@
+"""OLD: the laptop with the activated authenticator, steps 1 to 12 of the source page.
+
+Read top-down, `copy` is the story; each step's number is the source's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from nearproof.crypto.errors import MalformedCode
+from nearproof.crypto.identity import DeviceKey
+from nearproof.crypto.session import actions as do
+from nearproof.crypto.session.old import OldSession
+from nearproof.daemon.backend.wire import Ceremony, ReportReason
+from nearproof.daemon.clock import boottime
+from nearproof.daemon.driver.old import OldDriver
+from nearproof.daemon.laptop import Laptop
+from nearproof.daemon.outcomes import SessionEnded
+from nearproof.daemon.provider import Provider
+from nearproof.daemon.radio import open_peripheral
+from nearproof.daemon.tasks import alongside
+from nearproof.daemon.views import View
+from nearproof.qr.payload import to_text
+
+POLL = 60  # seconds between looks at the waiting time
+
+
+async def copy(laptop: Laptop, view: View) -> None:
+    """Copy this laptop's authenticator to another one; goes on where it stood.
+
+    Returns when NEW has confirmed the proof; raises what `outcomes` explains otherwise.
+    """
+    key = DeviceKey.from_seed(laptop.device().seed)
+    async with Provider(laptop.backend(), key) as provider:
+        ceremony = await _wait(laptop, provider)
+        person = _Person(laptop)
+        driver = OldDriver(open_peripheral(laptop.settings.radio), person.hears)
+        try:
+            await driver.open()
+            laptop.console.tell("bluetooth_ready", "10-11")
+            await _prove(laptop, provider, ceremony, key, driver, person, view)
+        finally:
+            await driver.close()
+
+
+async def _wait(laptop: Laptop, provider: Provider) -> Ceremony:
+    """Steps 1-7: order the copy, or find the one ordered; then wait by the server's clock."""
+    ceremony = await provider.start_copy()
+    laptop.console.tell("copy_ordered", "4-6", grants_left=ceremony.grants_left)
+    while ceremony.waits > 0:
+        laptop.console.tell("waiting", "7", seconds=ceremony.waits)
+        await asyncio.sleep(min(ceremony.waits, POLL))
+        ceremony = await provider.ceremony(ceremony.id)
+    return ceremony
+
+
+async def _prove(
+    laptop: Laptop,
+    provider: Provider,
+    ceremony: Ceremony,
+    key: DeviceKey,
+    driver: OldDriver,
+    person: _Person,
+    view: View,
+) -> None:
+    """Steps 8-12 and the proof: one grant, one QR, one session."""
+    grant = await provider.grant(ceremony.id)
+    laptop.console.tell("grant_issued", "9")
+    now = boottime()
+    session = OldSession(
+        device_key=key, grant=grant, received_at=now, now=now, randomness=os.urandom
+    )
+    async with view(to_text(session.qr)):
+        laptop.console.tell("qr_shown", "12", seconds=grant.policy.qr_ttl)
+        end = await alongside(driver.serve(session), person.types_code(driver))
+    if end is None:
+        return
+    if end.report:
+        await provider.report(ceremony.id, grant.cti, ReportReason(end.reason))
+    raise SessionEnded(end)
+
+
+class _Person:
+    """The person at OLD: hears what happens, and types the code when it is wanted."""
+
+    def __init__(self, laptop: Laptop) -> None:
+        self._console = laptop.console
+        self._wanted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def hears(self, event: do.Event) -> None:
+        """Pass one event of the session on to the console."""
+        match event:
+            case do.Bound():
+                self._console.tell("bound", "19")
+            case do.CodeWanted():
+                self._console.tell("code_wanted", "19", label=event.label)
+                if not self._wanted.done():
+                    self._wanted.set_result(event.label)
+            case do.RoundTimed():
+                self._console.tell("round", "19", index=event.index, rtt_us=event.rtt)
+            case do.ProofMade():
+                self._console.tell("proof_made", "19")
+            case do.Delivered():
+                self._console.tell("delivered", "19")
+            case do.OtherDeviceSeen():
+                self._console.tell("other_device_seen", "19")
+            case do.Refused():
+                self._console.tell("refused", "19", reason=event.reason, detail=event.detail)
+            case _:
+                pass
+
+    async def types_code(self, driver: OldDriver) -> None:
+        """Ask for the check code until a well-formed one was typed: that one is the only try."""
+        label = await self._wanted
+        while True:
+            typed = await self._console.ask("code", "19", label=label)
+            try:
+                driver.enter_code(typed)
+            except MalformedCode:
+                self._console.tell("code_malformed", "19")
+            else:
+                return

@@ -1,0 +1,132 @@
+"""How a command ends: every error to its exit code, its event and its text in both languages.
+
+This is the one place where errors meet people.  The texts say which step, why, and what to do;
+`whose` tells the user's own mistake, the other laptop's, the backend's and ours apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from enum import Enum
+
+from nearproof.crypto.errors import RefusalCode, VerificationError
+from nearproof.crypto.session.actions import Ended
+from nearproof.daemon.backend.wire import ServiceCode
+from nearproof.daemon.console import Console
+from nearproof.daemon.logs import log
+from nearproof.daemon.outcomes import local, pictures, radios, service, sessions
+from nearproof.daemon.outcomes.kinds import Exit, Outcome
+from nearproof.daemon.provider import ProviderError, ProviderReason
+
+Key = tuple[type, object]
+
+
+def key_of(reason: Enum | type[BaseException]) -> Key:
+    """A key by type and value: members of two `StrEnum`s with one text are equal otherwise."""
+    return (type(reason), reason.value) if isinstance(reason, Enum) else (reason, None)
+
+
+TABLE: dict[Key, Outcome] = {
+    key_of(outcome.of): outcome
+    for rows in (sessions.SESSION, pictures.QR, radios.BLUETOOTH, service.BACKEND, local.LAPTOP)
+    for outcome in rows
+}
+
+
+class SessionEnded(Exception):
+    """A session that ended without the proof in NEW's hands; `reason` is an `EndReason`."""
+
+    def __init__(self, end: Ended) -> None:
+        self.reason = end.reason
+        self.detail = end.detail
+        super().__init__(f"{end.reason}: {end.detail}" if end.detail else str(end.reason))
+
+
+def run_to_outcome(story: Callable[[], Awaitable[None]]) -> BaseException | None:
+    """Run `story` in an event loop of its own: None if it ended well, else what it raised.
+
+    SIGINT and SIGTERM cancel it, so that radios and files are put back first.
+    """
+
+    async def whole() -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - inside asyncio.run there is one
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await story()
+
+    try:
+        asyncio.run(whole())
+    except asyncio.CancelledError:
+        return KeyboardInterrupt()
+    except BaseException as error:
+        return error
+    return None
+
+
+def report(console: Console, error: BaseException | None) -> int:
+    """Tell how the command ended; returns its exit code."""
+    if error is None:
+        return Exit.DONE
+    key, outcome = explain(error)
+    if outcome.exit is Exit.BUG:
+        log.error("bug", exc_info=error)
+    sentence = (outcome.en if console.language == "en" else outcome.da).format(
+        detail=_detail(error),
+        code=getattr(error, "code", ""),
+        seconds=getattr(error, "seconds", ""),
+    )
+    console.failed(
+        sentence,
+        event="failed",
+        reason=key,
+        exit=int(outcome.exit),
+        whose=outcome.whose,
+        **_refusal(error),
+    )
+    return outcome.exit
+
+
+def explain(error: BaseException) -> tuple[str, Outcome]:
+    """The name of what went wrong, and its outcome: by reason if it has one, else by class."""
+    for key in _keys(error):
+        if outcome := TABLE.get(key_of(key)):
+            return str(key) if isinstance(key, Enum) else key.__name__, outcome
+    raise AssertionError  # BaseException is in the table
+
+
+def _keys(error: BaseException) -> list[Enum | type[BaseException]]:
+    keys: list[Enum | type[BaseException]] = []
+    match error:
+        case VerificationError():
+            keys.append(error.code)
+        case ProviderError(reason=ProviderReason.REFUSED) if error.step is not None:
+            # The backend's verifier refused: told as the verifier's own refusal.
+            keys += [RefusalCode(error.code)] if error.code in set(RefusalCode) else []
+            keys.append(VerificationError)
+        case ProviderError(reason=ProviderReason.REFUSED) if error.code in set(ServiceCode):
+            keys.append(ServiceCode(error.code))
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, Enum):
+        keys.append(reason)
+    return [*keys, *type(error).__mro__]
+
+
+def _refusal(error: BaseException) -> dict[str, str | int]:
+    """The verifier's step and code, for programs."""
+    if isinstance(error, VerificationError) or (
+        isinstance(error, ProviderError) and error.step is not None
+    ):
+        return {"verifier_step": error.step or 0, "code": str(error.code)}
+    return {}
+
+
+def _detail(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
+    if isinstance(error, ProviderError) and error.step is not None:
+        return f"step {error.step}: {error.code}" + (f" ({error.detail})" if error.detail else "")
+    if isinstance(error, VerificationError):
+        return str(error)
+    return str(getattr(error, "detail", "") or error or type(error).__name__)

@@ -1,0 +1,59 @@
+"""What an outcome is: exit code, whose mistake, and its text in both languages."""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum, StrEnum
+from typing import NamedTuple
+
+
+class Exit(IntEnum):
+    """Exit codes of every command (README, Exit codes)."""
+
+    DONE = 0
+    ATTACK_SUCCEEDED = 1
+    USAGE = 2
+    WAITING = 10
+    QR_EXPIRED = 11
+    NOT_NEAR = 12
+    WRONG_CODE = 13
+    LOCKED = 14
+    THREE_DEVICES = 15
+    REVOKED = 16
+    PROOF_REFUSED = 17
+    PEER = 18
+    CANCELLED = 19
+    BLUETOOTH = 20
+    CAMERA = 21
+    PERMISSION = 22
+    QR_UNUSABLE = 23
+    BACKEND = 30
+    BUG = 70
+    TRY_AGAIN = 75
+
+
+class Whose(StrEnum):
+    """Whose mistake it was, so that the right person acts."""
+
+    NOBODY = "nobody"
+    YOURS = "yours"
+    PEER = "peer"
+    BACKEND = "backend"
+    LAPTOP = "laptop"
+    OURS = "ours"
+
+
+class Outcome(NamedTuple):
+    """One way to end.
+
+    `of` is the member of a reason enum where an error has one, else its class.  The texts may
+    name `{detail}`, `{code}` and `{seconds}`.
+    """
+
+    of: Enum | type[BaseException]
+    exit: Exit
+    whose: Whose
+    en: str
+    da: str
+
+
+Rows = tuple[Outcome, ...]

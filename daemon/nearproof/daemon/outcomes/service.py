@@ -1,0 +1,146 @@
+"""What the backend may say, and what may keep it from saying it."""
+
+from __future__ import annotations
+
+from nearproof.crypto.errors import RefusalCode
+from nearproof.daemon.backend.wire import ServiceCode
+from nearproof.daemon.join import JoinReason
+from nearproof.daemon.outcomes.kinds import Exit, Outcome, Rows, Whose
+from nearproof.daemon.provider import ProviderReason
+
+_E, _W = Exit, Whose
+
+BACKEND: Rows = (
+    Outcome(
+        ProviderReason.UNREACHABLE,
+        _E.BACKEND,
+        _W.BACKEND,
+        "The backend cannot be reached ({detail}). Nothing is lost: try again later.",
+        "Serveren kan ikke nås ({detail}). Intet er tabt: prøv igen senere.",
+    ),
+    Outcome(
+        ProviderReason.WRONG_CERTIFICATE,
+        _E.BACKEND,
+        _W.BACKEND,
+        "Another server answers at the backend's address. Nothing was sent to it. Check the "
+        "network, or join again with the operator's line.",
+        "En anden server svarer på serverens adresse. Intet er sendt til den. Tjek netværket, "
+        "eller tilslut igen med operatørens linje.",
+    ),
+    Outcome(
+        ProviderReason.LYING,
+        _E.BACKEND,
+        _W.BACKEND,
+        "The backend gave an answer that makes no sense ({detail}). Nothing was changed here.",
+        "Serverens svar giver ingen mening ({detail}). Intet er ændret her.",
+    ),
+    Outcome(
+        ProviderReason.UNAVAILABLE,
+        _E.TRY_AGAIN,
+        _W.BACKEND,
+        "The backend cannot work just now ({detail}). Try again in a while.",
+        "Serveren kan ikke arbejde lige nu ({detail}). Prøv igen om lidt.",
+    ),
+    Outcome(
+        ProviderReason.WAITING,
+        _E.WAITING,
+        _W.NOBODY,
+        "The waiting time is not over: {seconds} seconds left.",
+        "Ventetiden er ikke slut: {seconds} sekunder tilbage.",
+    ),
+    Outcome(
+        ProviderReason.REFUSED,
+        _E.BACKEND,
+        _W.BACKEND,
+        "The backend refused ({code}: {detail}).",
+        "Serveren afviste ({code}: {detail}).",
+    ),
+    Outcome(
+        ServiceCode.UNKNOWN_DEVICE,
+        _E.REVOKED,
+        _W.BACKEND,
+        "The backend does not know this laptop. Activate it, or join the right backend.",
+        "Serveren kender ikke denne bærbare. Aktivér den, eller tilslut den rigtige server.",
+    ),
+    Outcome(
+        ServiceCode.DEVICE_REVOKED,
+        _E.REVOKED,
+        _W.BACKEND,
+        "This laptop has been revoked: it can no longer act for the account.",
+        "Denne bærbare er spærret: den kan ikke længere bruges for kontoen.",
+    ),
+    Outcome(
+        ServiceCode.INVITE,
+        _E.WRONG_CODE,
+        _W.YOURS,
+        "That activation code is wrong, used, or older than a day. Ask for a new one.",
+        "Aktiveringskoden er forkert, brugt eller mere end et døgn gammel. Bed om en ny.",
+    ),
+    Outcome(
+        ServiceCode.ACCOUNT_ACTIVE,
+        _E.BACKEND,
+        _W.YOURS,
+        "That account already has an active laptop: copy from it with `nearproof new copy`.",
+        "Kontoen har allerede en aktiv bærbar: kopiér fra den med `nearproof new copy`.",
+    ),
+    Outcome(
+        ServiceCode.CEREMONY_RUNNING,
+        _E.BACKEND,
+        _W.YOURS,
+        "Another laptop of this account is already copying. Finish or cancel that first.",
+        "En anden af kontoens bærbare er i gang med at kopiere. Afslut eller annullér det først.",
+    ),
+    Outcome(
+        ServiceCode.CEREMONY_OVER,
+        _E.TRY_AGAIN,
+        _W.NOBODY,
+        "That copy is over. Run `nearproof old copy` to order a new one.",
+        "Kopieringen er afsluttet. Kør `nearproof old copy` for at bestille en ny.",
+    ),
+    Outcome(
+        ServiceCode.GRANTS_USED_UP,
+        _E.LOCKED,
+        _W.YOURS,
+        "All QR codes of this copy are used up. Order a new copy when it has ended.",
+        "Alle QR-koder til denne kopiering er brugt. Bestil en ny, når den er afsluttet.",
+    ),
+    Outcome(
+        ServiceCode.ALREADY_USED,
+        _E.BACKEND,
+        _W.NOBODY,
+        "This copy is already done: used by “{detail}”. If that is not yours, revoke it.",
+        "Kopieringen er allerede sket: brugt af “{detail}”. Er den ikke din, så spær den.",
+    ),
+    Outcome(
+        RefusalCode.WRONG_ACCOUNT,
+        _E.PROOF_REFUSED,
+        _W.YOURS,
+        "The old laptop does not belong to that user ID. If you typed your own, the QR code was "
+        "not your laptop's: stop. Otherwise run this again and type it right.",
+        "Den gamle bærbare hører ikke til det bruger-ID. Er det dit eget, var QR-koden ikke fra "
+        "din bærbare: stop. Ellers kør igen, og indtast det rigtigt.",
+    ),
+    Outcome(
+        JoinReason.MALFORMED,
+        _E.USAGE,
+        _W.YOURS,
+        "That is no join line ({detail}). Copy the whole line that `nearproof backend serve` "
+        "printed.",
+        "Det er ikke en tilslutningslinje ({detail}). Kopiér hele linjen fra "
+        "`nearproof backend serve`.",
+    ),
+    Outcome(
+        JoinReason.UNREACHABLE,
+        _E.BACKEND,
+        _W.BACKEND,
+        "No backend answers there ({detail}).",
+        "Ingen server svarer der ({detail}).",
+    ),
+    Outcome(
+        JoinReason.WRONG_CERTIFICATE,
+        _E.BACKEND,
+        _W.BACKEND,
+        "Another server answers there ({detail}). Not joined.",
+        "En anden server svarer der ({detail}). Ikke tilsluttet.",
+    ),
+)

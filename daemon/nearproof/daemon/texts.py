@@ -1,0 +1,185 @@
+"""Every sentence that a person reads, in English and in Danish.
+
+The Danish follows the words of the source page.  `text(key, language, **fields)` fills one in.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+Language = Literal["en", "da"]
+
+NEVER = {
+    "en": "Never type a code that somebody reads to you over the phone.",
+    "da": "Indtast aldrig en kode, som nogen læser op for dig i telefonen.",
+}
+
+# key: (English, Danish); an empty text is for programs alone.
+TEXTS: dict[str, tuple[str, str]] = {
+    # OLD
+    "copy_ordered": (
+        "Copying is ordered. As a safety measure there is a waiting time first.",
+        "Kopieringen er bestilt. Som et sikkerhedstiltag skal du vente først.",
+    ),
+    "waiting": (
+        "Waiting time: {duration} left. You may close this; run the same command again later.",
+        "Ventetid: {duration} tilbage. Du kan lukke imens; kør samme kommando igen bagefter.",
+    ),
+    "grant_issued": ("The waiting time is over.", "Ventetiden er slut."),
+    "bluetooth_ready": ("Bluetooth is ready.", "Bluetooth er klar."),
+    "qr_shown": (
+        "Scan this QR code with the new laptop. It is valid for {duration}. "
+        "Do not send it to anybody.",
+        "Scan QR-koden med din nye bærbare. Den er gyldig i {duration}. Send den ikke til nogen.",
+    ),
+    "bound": (
+        "A laptop nearby has scanned the QR code.",
+        "En bærbar i nærheden har scannet QR-koden.",
+    ),
+    "code_wanted": (
+        "It calls itself “{label}”. Type the code that your new laptop shows, "
+        f"only if it stands in front of you. {NEVER['en']}",
+        "Den kalder sig “{label}”. Indtast koden fra din nye bærbare, "
+        f"kun hvis den står foran dig. {NEVER['da']}",
+    ),
+    "code_malformed": (
+        "The code is six digits, such as 123 456. That was not counted as a try.",
+        "Koden er seks cifre, fx 123 456. Det talte ikke som et forsøg.",
+    ),
+    "round": ("", ""),
+    "proof_made": (
+        "The code is right: handing over the proof.",
+        "Koden er rigtig: beviset overdrages.",
+    ),
+    "delivered": (
+        "Done: the new laptop has the proof. Go on there. This one stays active.",
+        "Færdig: den nye bærbare har beviset. Fortsæt på den. Denne er stadig aktiv.",
+    ),
+    "other_device_seen": (
+        "Another device also has your QR code. It got nothing.",
+        "En anden enhed har også din QR-kode. Den fik intet.",
+    ),
+    # NEW
+    "activated": (
+        "“{label}” is now active for {account}.",
+        "“{label}” er nu aktiv for {account}.",
+    ),
+    "scanning": (
+        "Hold the QR code of your old laptop in front of the camera ({camera}).",
+        "Hold QR-koden fra din gamle bærbare op foran kameraet ({camera}).",
+    ),
+    "advice": ("{advice}", "{advice}"),
+    "qr_scanned": (
+        "QR code read. Looking for the old laptop nearby.",
+        "QR-koden er læst. Leder efter den gamle bærbare i nærheden.",
+    ),
+    "old_answered": ("Found the old laptop.", "Den gamle bærbare er fundet."),
+    "code": (
+        "Type this code on the old laptop:  {spaced}",
+        "Indtast denne kode på den gamle bærbare:  {spaced}",
+    ),
+    "code_hidden": ("The code has run out.", "Koden er udløbet."),
+    "proof_received": ("Proof received and checked.", "Beviset er modtaget og kontrolleret."),
+    "acknowledged": ("", ""),
+    "accepted": (
+        "The proof has been accepted for {account}.",
+        "Beviset er godkendt for {account}.",
+    ),
+    # both
+    "refused": (
+        "A message over Bluetooth was refused ({reason}); going on.",
+        "En besked over Bluetooth blev afvist ({reason}); fortsætter.",
+    ),
+    "proof_holds": (
+        "The proof holds: these two laptops completed the exchange over Bluetooth.",
+        "Beviset holder: de to bærbare har gennemført udvekslingen over Bluetooth.",
+    ),
+    "expiry_not_judged": (
+        "Whether it had expired was not judged: give --at TIME for that.",
+        "Om det var udløbet, er ikke bedømt: angiv --at TIDSPUNKT.",
+    ),
+    "backend_ready": (
+        "Serving at {url}; the waiting time is {wait} s. Run this once on each laptop:",
+        "Kører på {url}; ventetiden er {wait} s. Kør dette én gang på hver bærbar:",
+    ),
+    "invited": (
+        "Activation code for {account}, valid for a day, usable once:",
+        "Aktiveringskode til {account}, gyldig i et døgn, kan bruges én gang:",
+    ),
+    "revoked": ("Revoked {device}.", "{device} er spærret."),
+    "joined": ("Joined {url}.", "Tilsluttet {url}."),
+    # questions
+    "ask_code": ("Code from the new laptop:", "Kode fra den nye bærbare:"),
+    "ask_qr_text": ("Text under the QR code:", "Teksten under QR-koden:"),
+    "ask_user": ("User ID:", "Bruger-ID:"),
+    "ask_activation_code": ("Activation code:", "Aktiveringskode:"),
+    # advice of the scanner and refusals of a QR, by reason
+    "advice_dark": ("Too dark: turn up the light or the screen.", "For mørkt: skru op for lyset."),
+    "advice_blurred": ("Blurred: hold still.", "Uskarpt: hold stille."),
+    "advice_too_small": ("Move closer.", "Gå tættere på."),
+    "advice_foreign": (
+        "That is another kind of QR code.",
+        "Det er en anden slags QR-kode.",
+    ),
+    "advice_damaged": (
+        "That QR code is incomplete: scan the one on the old laptop's screen.",
+        "QR-koden er ufuldstændig: scan den på den gamle bærbares skærm.",
+    ),
+    "advice_unknown_version": (
+        "That QR code is of another version: update nearproof on both laptops.",
+        "QR-koden er af en anden version: opdatér nearproof på begge bærbare.",
+    ),
+    "advice_other_role": (
+        "That is one of our codes, but not for scanning here: run `nearproof old copy` on the "
+        "old laptop.",
+        "Det er en af vores koder, men ikke til scanning her: kør `nearproof old copy` på den "
+        "gamle bærbare.",
+    ),
+    "advice_no_camera": ("No camera found yet.", "Intet kamera fundet endnu."),
+    "advice_busy": (
+        "The camera is in use by another program.",
+        "Kameraet bruges af et andet program.",
+    ),
+    "advice_permission": ("The camera may not be opened.", "Kameraet må ikke åbnes."),
+    "advice_gone": ("The camera is gone.", "Kameraet er væk."),
+    "advice_clear": ("That is better.", "Det er bedre."),
+    "advice_unconfined": (
+        "The QR reader runs without its sandbox: install libseccomp2.",
+        "QR-læseren kører uden sin sandkasse: installér libseccomp2.",
+    ),
+    "advice_no_zbar": (
+        "The second QR reader is missing: install libzbar0.",
+        "Den anden QR-læser mangler: installér libzbar0.",
+    ),
+    "advice_expired": ("That QR code has expired.", "QR-koden er udløbet."),
+    "advice_worker_restarted": (
+        "A picture could not be read; going on.",
+        "Et billede kunne ikke læses; fortsætter.",
+    ),
+}
+
+
+def text(key: str, language: Language, **fields: Any) -> str:
+    """The sentence for `key`, filled in; "" where programs alone are told."""
+    template = TEXTS[key][0 if language == "en" else 1]
+    if "seconds" in fields:
+        fields["duration"] = duration(fields["seconds"], language)
+    if "code" in fields:
+        fields["spaced"] = f"{fields['code'][:3]} {fields['code'][3:]}"
+    if "{advice}" in template:
+        fields["advice"] = text(f"advice_{fields['reason']}", language)
+    return template.format(**fields)
+
+
+def duration(seconds: float, language: Language) -> str:
+    """A span of time in words."""
+    units = {
+        "en": (("hour", "hours"), ("minute", "minutes"), ("second", "seconds")),
+        "da": (("time", "timer"), ("minut", "minutter"), ("sekund", "sekunder")),
+    }[language]
+    rest = max(round(seconds), 0)
+    for size, (one, many) in zip((3600, 60, 1), units, strict=True):
+        if rest >= size and (rest % size == 0 or rest >= 3 * size):
+            count = round(rest / size)
+            return f"{count} {one if count == 1 else many}"
+    return f"{rest} {units[2][1]}"

@@ -1,0 +1,70 @@
+"""`nearproof verify`: the verifier of the core, in front of a person."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nearproof.crypto.proof import MAX_BUNDLE
+from nearproof.crypto.verifier import VerifiedBundle, verify_bundle
+from nearproof.daemon.join import parse_issuer
+from nearproof.daemon.laptop import Laptop
+
+NOT_CLAIMED = {
+    "en": "It does not say how far apart they were, nor that no box or relay stood between them.",
+    "da": "Det siger intet om afstanden, og ikke at der ingen boks eller relæ var imellem.",
+}
+
+
+def verify_file(laptop: Laptop, file: Path, *, issuer: str | None, at: int | None) -> None:
+    """Print what the bundle in `file` says.
+
+    Raises `VerificationError` where it does not hold, `OSError` where it cannot be read.
+    """
+    public = parse_issuer(issuer) if issuer else laptop.backend().issuer
+    with file.open("rb") as opened:
+        content = opened.read(MAX_BUNDLE + 1)  # one more than allowed is refused for its size
+    verified = verify_bundle(content, public, at=at)
+    facts = _facts(verified)
+    laptop.console.tell("proof_holds", **facts)
+    if not laptop.console.as_json:
+        width = max(len(name) for name in facts)
+        for name, value in facts.items():
+            laptop.console.show(f"  {name:<{width}}  {_readable(name, value)}")
+        laptop.console.show(f"\n{NOT_CLAIMED[laptop.console.language]}")
+        if at is None:
+            laptop.console.tell("expiry_not_judged")
+
+
+def _facts(verified: VerifiedBundle) -> dict[str, Any]:
+    return {
+        "issuer": verified.grant.iss,
+        "txn": verified.txn.hex(),
+        "old_device": verified.old_kid.hex(),
+        "new_device": verified.new_kid.hex(),
+        "qr_shown_at": verified.qr_iat,
+        "proved_at": verified.iat,
+        "grant_valid_from": verified.grant.nbf,
+        "grant_valid_to": verified.grant.exp,
+        "code_typed": verified.code == 1,
+        "method": verified.method,
+        "rounds": verified.rtt.n,
+        "rtt_median_us": verified.rtt.median_us,
+        "rtt_min_us": verified.rtt.min_us,
+        "advert_rssi_dbm": verified.rssi,
+        "handshake": verified.h.hex(),
+        "expiry_judged": verified.expiry_judged,
+    }
+
+
+def _readable(name: str, value: Any) -> str:
+    match value:
+        case None:
+            return "not measured"
+        case bool():
+            return "yes" if value else "no"
+        case int() if name.endswith(("_at", "_from", "_to")):
+            return f"{value} ({datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC)"
+        case _:
+            return str(value)

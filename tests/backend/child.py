@@ -1,0 +1,20 @@
+"""Serve one data folder in a process of its own: DATA_DIR and the policy as JSON."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+from nearproof.daemon.backend.rules import BackendPolicy
+from nearproof.daemon.backend.server import serve
+
+if __name__ == "__main__":
+    serve(
+        "127.0.0.1",
+        int(sys.argv[3]),
+        Path(sys.argv[1]),
+        msgspec.json.decode(sys.argv[2], type=BackendPolicy),
+        ready=lambda ready: print(ready.json(), flush=True),
+    )

@@ -1,0 +1,126 @@
+"""The data folder: made once, private, never overwritten."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from backend.world import World, backend
+from nearproof.config.files import FileDamaged
+from nearproof.daemon.backend.data_dir import open_data_dir
+from nearproof.daemon.backend.rules import Problem
+from nearproof.daemon.backend.store import SchemaUnknown, Store
+
+
+def test_everything_in_it_is_private(tmp_path: Path) -> None:
+    """0700 and 0600, whatever the umask, while it runs too."""
+    folder = tmp_path / "deep" / "data"
+    with open_data_dir(folder) as data:
+        with data.store.write() as records:
+            records.add_account("alice")
+        files = [folder, *folder.iterdir()]
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in files}
+    assert modes.pop("data") == 0o700
+    assert set(modes) >= {"issuer.json", "tls.pem", "backend.db", "backend.db-wal"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_it_is_made_once(tmp_path: Path) -> None:
+    """Opened again it has the same keys; eight first openings at once make one set."""
+
+    def opened(_number: int) -> tuple[bytes, bytes]:
+        with open_data_dir(tmp_path) as data:
+            return data.issuer.public, data.pin
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(opened, range(8)))) == 1
+
+
+@pytest.mark.parametrize("name", ["issuer.json", "tls.pem", "backend.db"])
+def test_what_others_can_read_is_not_used(tmp_path: Path, name: str) -> None:
+    """`FileDamaged` names the file and what to do."""
+    with open_data_dir(tmp_path):
+        pass
+    (tmp_path / name).chmod(0o644)
+    with pytest.raises(FileDamaged, match="chmod 600"), open_data_dir(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("issuer.json", b"{}"),
+        ("issuer.json", b'{"kind":"issuer-key","version":1,"data":{"seed":"AAAA"}}'),
+        ("tls.pem", b""),
+        ("tls.pem", b"\xff" * 100),
+    ],
+)
+def test_a_damaged_file_stays_as_it_is(tmp_path: Path, name: str, content: bytes) -> None:
+    """`FileDamaged`, and not one byte is overwritten."""
+    with open_data_dir(tmp_path):
+        pass
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FileDamaged), open_data_dir(tmp_path):
+        pass
+    assert (tmp_path / name).read_bytes() == content
+
+
+def test_a_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
+    """`SchemaUnknown` instead of guessing."""
+    database = tmp_path / "backend.db"
+    store = Store(database)
+    with store.write() as records:
+        records._connection.exec_driver_sql("PRAGMA user_version = 2")
+    store.close()
+    with pytest.raises(SchemaUnknown, match="version 2"):
+        Store(database)
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    """Any exception rolls the whole transaction back, and the lock is free again."""
+    store = Store(tmp_path / "backend.db")
+    with pytest.raises(ZeroDivisionError), store.write() as records:
+        records.add_account("alice")
+        raise ZeroDivisionError
+    with store.write() as records:
+        records.add_account("alice")
+    store.close()
+
+
+def test_a_full_disk_is_busy_and_loses_nothing(tmp_path: Path) -> None:
+    """SQLITE_FULL is BUSY: nothing of the transaction is there, what was there still is."""
+    store = Store(tmp_path / "backend.db")
+    with store.write() as records:
+        records.add_account("before")
+    with pytest.raises(Problem), store.write() as records:
+        pages = records._connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        records._connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        for number in range(1000):
+            records.add_account(f"{number}" * 60)
+    store.close()
+    store = Store(tmp_path / "backend.db")
+    with store.write() as records, pytest.raises(AssertionError):
+        records.add_account("before")  # is there: nothing to add
+        records.log("before", "checked")
+        raise AssertionError
+    store.close()
+
+
+async def test_seeds_and_codes_stay_out_of_what_the_server_prints(tmp_path: Path) -> None:
+    """The ready line is all that it writes; the issuer's seed is not in it."""
+    with backend(tmp_path) as running:
+        here = World(tmp_path, running)
+        await here.activated("alice")
+        with open_data_dir(tmp_path) as data:
+            seed = data.issuer.seed()
+        assert data.issuer.public.hex() not in running.line
+        assert seed.hex() not in running.line
+        assert repr(data).find(seed.hex()) == -1
+        running.process.terminate()
+        stdout = running.process.stdout
+        assert stdout is not None
+        assert await asyncio.to_thread(stdout.read) == b""

@@ -1,0 +1,180 @@
+"""What the backend's tests stand on: real server processes, real keys, real bundles."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx2
+import msgspec
+
+from backend.bundles import bundle_of
+from nearproof.crypto.grant import Grant
+from nearproof.crypto.identity import DeviceKey
+from nearproof.daemon.backend import wire
+from nearproof.daemon.backend.admin import invite
+from nearproof.daemon.backend.rules import BackendPolicy
+from nearproof.daemon.backend.signatures import IDEMPOTENCY_KEY, sign
+from nearproof.daemon.join import Joined, JoinLine, client_context
+from nearproof.daemon.provider import Provider
+
+CHILD = Path(__file__).with_name("child.py")
+NO_WAIT = BackendPolicy(wait=0)
+
+_worlds = count(1)
+
+
+@dataclass
+class BackendProcess:
+    """One running server; `joined` is what a laptop has after its join line."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    line: str
+    joined: Joined
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def kill(self) -> None:
+        """Kill it (SIGKILL) and wait until it is gone."""
+        self.process.kill()
+        self._gone()
+
+    def stop(self) -> int:
+        """End it in order (SIGTERM); its exit code."""
+        self.process.terminate()
+        return self._gone()
+
+    def _gone(self) -> int:
+        code = self.process.wait(30)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
+
+def start_backend(data_dir: Path, policy: BackendPolicy = NO_WAIT, port: int = 0) -> BackendProcess:
+    """Start a server on this folder; returns when it answers."""
+    chosen = msgspec.json.encode(policy).decode()
+    process = subprocess.Popen(
+        [sys.executable, str(CHILD), str(data_dir), chosen, str(port)], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    ready = msgspec.json.decode(process.stdout.readline())
+    assert ready["event"] == "ready"
+    assert ready["pid"] == process.pid
+    pem, _, _ = (data_dir / "tls.pem").read_text().partition("-----BEGIN PRIVATE")
+    joined = Joined(ready["url"], pem, JoinLine.parse(ready["join"]).issuer)
+    return BackendProcess(process, ready["url"], ready["join"], joined)
+
+
+@contextmanager
+def backend(data_dir: Path, policy: BackendPolicy = NO_WAIT) -> Iterator[BackendProcess]:
+    """A server for as long as the block runs."""
+    running = start_backend(data_dir, policy)
+    try:
+        yield running
+    finally:
+        running.kill()
+
+
+@dataclass
+class World:
+    """One test's view of a backend: its own users, their laptops and keys."""
+
+    data_dir: Path
+    backend: BackendProcess
+    policy: BackendPolicy = NO_WAIT
+    number: int = field(default_factory=lambda: next(_worlds))
+
+    def __post_init__(self) -> None:
+        self.random = Random(self.number)
+
+    def name(self, account: str) -> str:
+        """This test's user of that name: tests that share a server share no account."""
+        return f"{account}.{self.number}"
+
+    def key(self) -> DeviceKey:
+        return DeviceKey.generate(self.random.randbytes)
+
+    def laptop(self, key: DeviceKey) -> Provider:
+        return Provider(self.backend.joined, key)
+
+    def invite(self, account: str) -> str:
+        return invite(self.data_dir, self.name(account), self.policy)
+
+    async def activated(self, account: str) -> DeviceKey:
+        """The first laptop of a new account."""
+        key = self.key()
+        async with self.laptop(key) as laptop:
+            await laptop.activate(self.invite(account), f"laptop of {account}")
+        return key
+
+    async def granted(self, old: DeviceKey) -> Grant:
+        """A grant for one QR of a laptop that is enrolled."""
+        async with self.laptop(old) as laptop:
+            return await laptop.grant((await laptop.start_copy()).id)
+
+    async def bundled(self, old: DeviceKey, new: DeviceKey) -> bytes:
+        """A bundle that holds, under a grant of the running ceremony."""
+        return bundle_of(await self.granted(old), old, new)
+
+    def client(self) -> httpx2.AsyncClient:
+        """Plain HTTP to the server, for what no client of ours would send."""
+        return httpx2.AsyncClient(
+            verify=client_context(self.backend.joined), trust_env=False, timeout=30
+        )
+
+    async def send(
+        self,
+        key: DeviceKey | None,
+        method: str,
+        target: str,
+        body: bytes = b"{}",
+        media: str = wire.JSON,
+        idempotency: str = "",
+    ) -> httpx2.Response:
+        """One request as it is, signed by `key`, or by nobody: no retries, no judgement."""
+        headers, content = {}, b""
+        if method != "GET":
+            content = body
+            headers = {
+                "Content-Type": media,
+                IDEMPOTENCY_KEY: idempotency or self.random.randbytes(16).hex(),
+            }
+        url = self.backend.url + target
+        if key is not None:
+            headers = sign(key, method, url, headers, content, int(time.time()))
+        async with self.client() as client:
+            return await client.request(method, url, headers=headers, content=content)
+
+    async def redeem(
+        self,
+        signer: DeviceKey | None,
+        bundle: bytes,
+        account: str = "alice",
+        label: str = "new laptop",
+        idempotency: str = "",
+    ) -> httpx2.Response:
+        """A redemption as `send` sends it."""
+        query = urlencode({"account": self.name(account), "label": label})
+        target = f"/v1/redemptions?{query}"
+        return await self.send(signer, "POST", target, bundle, wire.BUNDLE, idempotency)
+
+
+def code_of(response: httpx2.Response) -> tuple[int, str, int | None]:
+    """Status, code and step of a refusal."""
+    assert response.headers["content-type"] == wire.PROBLEM, response.text
+    problem: dict[str, Any] = response.json()
+    assert problem["status"] == response.status_code
+    return response.status_code, problem["code"], problem.get("step")

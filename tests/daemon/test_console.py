@@ -1,0 +1,107 @@
+"""What a person or a program is told and asked."""
+
+from __future__ import annotations
+
+import os
+import string
+from pathlib import Path
+
+import pytest
+
+from nearproof.crypto.errors import QrReason
+from nearproof.daemon.console import Console, InputNeeded, Lines
+from nearproof.daemon.texts import TEXTS, duration, text
+from nearproof.qr.advice import AdviceReason
+from recording import Recorder
+
+
+def test_text_goes_to_standard_error_and_results_to_standard_output() -> None:
+    """Progress does not spoil a pipe."""
+    recorder = Recorder()
+    recorder.console.tell("bound", "19")
+    recorder.console.show("result")
+    assert recorder.out.getvalue() == "result\n"
+    assert "A laptop nearby has scanned the QR code." in recorder.err.getvalue()
+
+
+def test_json_is_one_event_a_line_with_its_step() -> None:
+    """Programs get every field, and nothing meant for eyes."""
+    recorder = Recorder(as_json=True)
+    recorder.console.tell("qr_shown", "12", seconds=180)
+    recorder.console.show("picture")
+    (event,) = recorder.events()
+    assert (event["event"], event["role"], event["step"], event["seconds"]) == (
+        "qr_shown",
+        "test",
+        "12",
+        180,
+    )
+
+
+def test_every_text_stands_in_both_languages_with_the_same_fields() -> None:
+    """A missing translation, or a field that only one language fills, is a mistake."""
+    fields = string.Formatter()
+    for key, (english, danish) in TEXTS.items():
+        assert bool(english) == bool(danish), key
+        named = [{name for _, name, _, _ in fields.parse(it) if name} for it in (english, danish)]
+        assert named[0] == named[1], key
+
+
+@pytest.mark.parametrize("reason", [*AdviceReason, *QrReason])
+def test_every_advice_of_the_scanner_has_a_text(reason: str) -> None:
+    """Silence is what users of scanners complain of first."""
+    assert text("advice", "en", reason=reason) and text("advice", "da", reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (3600, "1 hour"),
+        (7200, "2 hours"),
+        (180, "3 minutes"),
+        (61, "61 seconds"),
+        (-1, "0 seconds"),
+    ],
+)
+def test_durations_are_in_words(seconds: int, said: str) -> None:
+    """People do not count 3,600 seconds."""
+    assert duration(seconds, "en") == said
+
+
+async def test_lines_are_read_as_they_come() -> None:
+    """Two lines in one write are two answers; the end of input is None."""
+    reading, writing = os.pipe()
+    lines = Lines(reading)
+    os.write(writing, b"123 456\nnext\nlast")
+    os.close(writing)
+    assert [await lines.next() for _ in range(4)] == ["123 456", "next", "last", None]
+    os.close(reading)
+
+
+async def test_lines_come_from_a_plain_file_too(tmp_path: Path) -> None:
+    """epoll does not take files; `nearproof ... < file` must work."""
+    file = tmp_path / "typed"
+    file.write_text("one\ntwo\n")
+    descriptor = os.open(file, os.O_RDONLY)
+    lines = Lines(descriptor)
+    assert [await lines.next() for _ in range(3)] == ["one", "two", None]
+    os.close(descriptor)
+
+
+async def test_an_endless_line_does_not_grow_without_bound() -> None:
+    """A program that writes no newline is cut off."""
+    reading, writing = os.pipe()
+    lines = Lines(reading)
+    os.set_blocking(writing, False)
+    os.write(writing, b"x" * 20_000)
+    answer = await lines.next()
+    assert answer is not None and len(answer) <= 3 * Lines.LIMIT
+    os.close(reading)
+    os.close(writing)
+
+
+async def test_no_input_means_no_question() -> None:
+    """`--no-input` fails by name where something must be typed."""
+    console = Console(role="test", no_input=True)
+    with pytest.raises(InputNeeded, match="code"):
+        await console.ask("code")

@@ -1,0 +1,128 @@
+"""The demo as a stranger runs it: real processes, one after the other, end to end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def demo(*arguments: str) -> tuple[int, str]:
+    ran = subprocess.run(
+        [sys.executable, "-m", "nearproof.daemon", "demo", *arguments],
+        stdout=subprocess.PIPE,
+        timeout=200,
+        env=os.environ | {"NO_COLOR": "1"},
+        check=False,
+    )
+    return ran.returncode, ran.stdout.decode()
+
+
+def events(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def in_order(told: list[str], *names: str) -> bool:
+    remaining = iter(told)
+    return all(name in remaining for name in names)
+
+
+def test_the_ceremony_in_json() -> None:
+    """From the waiting time to the accepted proof, each event with its step and its laptop."""
+    code, output = demo("--json", "--seed", "7")
+    assert code == 0
+    told = events(output)
+    assert in_order(
+        [f"{event['role']} {event['event']}" for event in told],
+        "old copy_ordered",
+        "old waiting",
+        "old grant_issued",
+        "old qr_shown",
+        "new qr_scanned",
+        "old bound",
+        "new code",
+        "old proof_made",
+        "new proof_received",
+        "old delivered",
+        "new accepted",
+        "verifier proof_holds",
+        "demo finished",
+    )
+    steps = {event["event"]: event["step"] for event in told}
+    assert (steps["waiting"], steps["qr_shown"], steps["code"], steps["accepted"]) == (
+        "7",
+        "12",
+        "19",
+        "20",
+    )
+    holds = next(event for event in told if event["event"] == "proof_holds")
+    assert holds["code_typed"] and holds["rounds"] == 4
+    shown = next(event for event in told if event["event"] == "code")
+    assert len(shown["code"]) == 6
+
+
+def test_the_ceremony_for_eyes() -> None:
+    """Steps, the QR, the photographed frame and the code are visible, in English."""
+    code, output = demo()
+    assert code == 0
+    for seen in (
+        "OLD's screen:",
+        "the frame in which NEW's camera read it:",
+        "Type this code on the old laptop:",
+        "» types",
+        "The proof has been accepted for anna.",
+        "It does not say how far apart they were",
+    ):
+        assert seen in output
+    assert output.count("▀") > 1000
+
+
+@pytest.mark.parametrize(
+    ("attack", "step", "refusal"),
+    [
+        ("screenshot", "19", "not_near"),
+        ("neighbour", "19", "bad_m1"),
+        ("specter", "19", "wrong_code"),
+        ("twin", "19", "wrong_code"),
+        ("replay", "20", "verifier step 8: request_key; verifier step 8: key_redeemed"),
+    ],
+)
+def test_each_attacker_is_refused_where_it_must_be(attack: str, step: str, refusal: str) -> None:
+    """Exit code 0 and the verdict name step and code; an honest run on the same QR completes."""
+    code, output = demo("--json", "--attack", attack)
+    assert code == 0
+    told = events(output)
+    assert told[-1]["event"] == "attack_refused"
+    assert (told[-1]["refused_at"], told[-1]["code"]) == (step, refusal)
+    if attack in ("screenshot", "neighbour"):
+        assert "accepted" in {event["event"] for event in told}
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    """No folder, picture or process stays when the demo has ended."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "nearproof.daemon", "demo", "--json"],
+        stdout=subprocess.DEVNULL,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        timeout=200,
+        check=False,
+    )
+    assert ran.returncode == 0
+    assert list(tmp_path.iterdir()) == []
+    mine = f"--home\0{tmp_path}".encode()
+    running = [p for p in Path("/proc").glob("[0-9]*/cmdline") if mine in _read(p)]
+    assert running == []
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

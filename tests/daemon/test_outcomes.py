@@ -1,0 +1,145 @@
+"""Every error class and every reason has an exit code and a text in both languages."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from enum import Enum
+
+import pytest
+
+import nearproof
+from nearproof.ble.errors import BluetoothError, BluetoothReason
+from nearproof.config.files import FileDamaged
+from nearproof.crypto.errors import QrError, QrReason, RefusalCode, VerificationError
+from nearproof.crypto.session.actions import Ended, EndReason
+from nearproof.daemon.backend.wire import ServiceCode
+from nearproof.daemon.join import JoinError, JoinReason
+from nearproof.daemon.outcomes import TABLE, SessionEnded, explain, key_of, report
+from nearproof.daemon.outcomes.kinds import Exit
+from nearproof.daemon.provider import ProviderError, ProviderReason
+from nearproof.qr.errors import CameraError, CameraReason
+from recording import Recorder
+
+# Errors that never leave the module that raises them: their handlers turn them into others.
+INSIDE = {
+    "HostFault",  # ends one host of the emulated air
+    "ChildLost",  # becomes CameraError or costs a frame
+    "Problem",  # the server's answer to a client
+    "SignatureRefused",  # likewise
+    "SignatureStale",
+    "SignerUnknown",
+    "PxpError",  # a base that nobody raises
+    "SessionEnded",  # told by its EndReason
+}
+
+
+def error_classes() -> Iterator[type[Exception]]:
+    for module in pkgutil.walk_packages(nearproof.__path__, "nearproof."):
+        if module.name.endswith("__main__"):
+            continue
+        for _, member in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            if issubclass(member, Exception) and member.__module__.startswith("nearproof."):
+                yield member
+
+
+def test_every_error_class_is_explained() -> None:
+    """No class of ours falls through to "this is a bug", but for those that stay inside."""
+    with_reason = {BluetoothError, CameraError, ProviderError, JoinError, QrError}
+    missing = {
+        error.__name__
+        for error in error_classes()
+        if error not in with_reason
+        and error.__name__ not in INSIDE
+        and not any(
+            key_of(base) in TABLE
+            for base in error.__mro__
+            if base not in (Exception, BaseException, object)
+        )
+    }
+    assert missing == set()
+
+
+@pytest.mark.parametrize(
+    "reasons", [EndReason, QrReason, BluetoothReason, CameraReason, JoinReason, ProviderReason]
+)
+def test_every_reason_is_explained(reasons: type[Enum]) -> None:
+    """Each reason has its own row, so its own advice."""
+    assert [reason for reason in reasons if key_of(reason) not in TABLE] == []
+
+
+def test_both_languages_are_there_and_take_the_same_fields() -> None:
+    """No text is empty, and none names a field that the other does not have."""
+    for outcome in TABLE.values():
+        for sentence in (outcome.en, outcome.da):
+            assert sentence.format(detail="D", code="C", seconds=1).strip()
+        assert {name for name in ("{detail}", "{seconds}") if name in outcome.en} == {
+            name for name in ("{detail}", "{seconds}") if name in outcome.da
+        }
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "exit_code"),
+    [
+        (SessionEnded(Ended(EndReason.NOT_NEAR)), "not_near", Exit.NOT_NEAR),
+        (SessionEnded(Ended(EndReason.WRONG_CODE)), "wrong_code", Exit.WRONG_CODE),
+        (BluetoothError(BluetoothReason.BLOCKED), "blocked", Exit.BLUETOOTH),
+        (JoinError(JoinReason.UNREACHABLE), "unreachable", Exit.BACKEND),
+        (ProviderError(ProviderReason.WAITING, seconds=9), "waiting", Exit.WAITING),
+        (
+            ProviderError(ProviderReason.REFUSED, code=ServiceCode.DEVICE_REVOKED),
+            "device_revoked",
+            Exit.REVOKED,
+        ),
+        (
+            ProviderError(ProviderReason.REFUSED, code="late", step=8),
+            "VerificationError",
+            Exit.PROOF_REFUSED,
+        ),
+        (
+            ProviderError(ProviderReason.REFUSED, code="a code of a later backend"),
+            "refused",
+            Exit.BACKEND,
+        ),
+        (
+            VerificationError(2, RefusalCode.GRANT_SIGNATURE),
+            "VerificationError",
+            Exit.PROOF_REFUSED,
+        ),
+        (QrError(QrReason.FOREIGN), "foreign", Exit.QR_UNUSABLE),
+        (FileNotFoundError(2, "No such file", "x"), "FileNotFoundError", Exit.USAGE),
+        (ZeroDivisionError(), "BaseException", Exit.BUG),
+        (KeyboardInterrupt(), "KeyboardInterrupt", Exit.CANCELLED),
+    ],
+)
+def test_errors_map_to_their_exit_code(error: BaseException, name: str, exit_code: Exit) -> None:
+    """Two enums may share a word: each error still finds its own row."""
+    key, outcome = explain(error)
+    assert (key, outcome.exit) == (name, exit_code)
+
+
+def test_report_tells_the_program_and_the_person() -> None:
+    """JSON carries reason, exit code, whose it is, and the verifier's step and code."""
+    recorder = Recorder(as_json=True)
+    error = VerificationError(5, RefusalCode.TXN_MISMATCH, "txn differs")
+    assert report(recorder.console, error) == Exit.PROOF_REFUSED
+    (event,) = recorder.events()
+    assert event["event"] == "failed"
+    assert (event["exit"], event["verifier_step"], event["code"]) == (17, 5, "txn_mismatch")
+    assert "txn differs" in event["text"]
+
+
+def test_report_is_in_the_language_of_the_console() -> None:
+    """A Danish console gets the Danish text."""
+    recorder = Recorder(language="da")
+    report(recorder.console, SessionEnded(Ended(EndReason.CANCELLED)))
+    assert recorder.err.getvalue() == "nearproof: Afbrudt. Intet er kopieret.\n"
+
+
+def test_a_damaged_file_names_itself(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """The user must know which file to look at."""
+    recorder = Recorder()
+    report(recorder.console, FileDamaged(tmp_path / "device.json", "not ours"))
+    assert "device.json" in recorder.err.getvalue()
