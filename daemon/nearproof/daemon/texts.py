@@ -78,7 +78,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Type this code on the old laptop:  {spaced}",
         "Indtast denne kode på den gamle bærbare:  {spaced}",
     ),
-    "code_hidden": ("The code has run out.", "Koden er udløbet."),
+    "code_hidden": ("The code is no longer shown.", "Koden vises ikke længere."),
     "proof_received": ("Proof received and checked.", "Beviset er modtaget og kontrolleret."),
     "acknowledged": ("", ""),
     "accepted": (

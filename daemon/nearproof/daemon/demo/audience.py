@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ COLOURS = {
     "demo": "1",
 }
 
-BEHIND_THE_SCENES = {"joined", "invited", "proof_holds", "expiry_not_judged"}
+INDENT = " " * 26  # clock, name and step: where the sentences begin
 
 
 class Audience:
@@ -30,12 +32,13 @@ class Audience:
         self._console = console
         self._colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         self._start: float | None = None
+        self.watching = False  # not before the stage is set
 
     def heading(self, wait: int) -> None:
         """What the person is about to see."""
         self._console.show(
-            "nearproof demo: two laptops, a backend, an emulated radio and a lens, each a process "
-            f"of its own on this machine.\nThe waiting time is {wait} s here (an hour by default). "
+            "nearproof demo: two laptops, a backend, an emulated radio and a lens, each of them a\n"
+            f"process on this machine.  The waiting time is {wait} s here, an hour by default.\n"
             "The numbers are the steps of the page that this is modelled on.\n"
         )
 
@@ -45,9 +48,9 @@ class Audience:
             if event["event"] not in ("asked", "invited"):
                 self._console.line(event)
             return
-        name = event["event"]
-        if name in BEHIND_THE_SCENES:
+        if not self.watching:
             return
+        name = event["event"]
         said = event.get("text") or (text(name, "en", **event) if name in TEXTS else "")
         if said:
             self.says(event["role"], event.get("step", ""), said, at=event["t"])
@@ -63,7 +66,7 @@ class Audience:
         label = f"{who:<8}"
         if self._colour:
             label = f"\033[{COLOURS.get(who, '0')}m{label}\033[0m"
-        self._console.show(f"{clock}  {label} {step:>5}  {said}")
+        self._console.show(f"{clock}  {label} {step:>5}  {_wrapped(said)}")
 
     def types(self, who: str, step: str, said: str) -> None:
         """What the scripted person does."""
@@ -84,3 +87,9 @@ class Audience:
             self._console.line({"event": event, "role": "demo", "step": "", **fields})
         else:
             self._console.show(f"\n{said}")
+
+
+def _wrapped(said: str) -> str:
+    """The sentence in the width of the terminal, its lines one below the other."""
+    width = max(shutil.get_terminal_size().columns - len(INDENT), 40)
+    return f"\n{INDENT}".join(textwrap.wrap(said, width))

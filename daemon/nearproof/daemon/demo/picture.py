@@ -13,11 +13,14 @@ def draw(path: Path, columns: int) -> str:
     if image is None:
         return f"(no picture at {path.name})"
     height, width = image.shape
-    rows = max(round(columns * height / width / 2), 1)
-    small = cv2.resize(image, (columns, 2 * rows), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        image, (columns, round(columns * height / width)), interpolation=cv2.INTER_AREA
+    )
+    if len(small) % 2:
+        small = cv2.copyMakeBorder(small, 0, 1, 0, 0, cv2.BORDER_REPLICATE)
     lines = []
-    for row in range(rows):
-        pairs = zip(small[2 * row], small[2 * row + 1], strict=True)
+    for upper, lower in zip(small[::2], small[1::2], strict=True):
+        pairs = zip(upper, lower, strict=True)
         cells = (f"\033[38;5;{_grey(top)};48;5;{_grey(low)}m▀" for top, low in pairs)
         lines.append("".join(cells) + "\033[0m")
     return "\n".join(lines)

@@ -98,6 +98,7 @@ class Stage:
 
     folder: Path
     air: str
+    url: str
     join_line: str
     watch: Watch
     seed: int
@@ -195,6 +196,6 @@ async def open_stage(folder: Path, *, wait: int, seed: int, watch: Watch) -> Asy
             air_process("--seed", str(seed), "--connection-interval", CONNECTION_INTERVAL)
         )
         ready = await backend.until("backend_ready")
-        stage = Stage(folder, air, ready["join"], watch, seed)
+        stage = Stage(folder, air, ready["url"], ready["join"], watch, seed)
         stack.push_async_callback(stage.close)
         yield stage

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from nearproof.daemon.demo.audience import Audience
 from nearproof.daemon.demo.errors import ActorFailed
 from nearproof.daemon.demo.stage import ACCOUNT, Actor, Event, Stage
-from nearproof.daemon.texts import text
 from nearproof.daemon.verifying import NOT_CLAIMED
 
 ROUNDS = 4  # the scripted person types no faster than the rounds go
@@ -25,7 +24,10 @@ async def prepare(stage: Stage, audience: Audience) -> None:
     """A laptop with an activated authenticator, and one without."""
     await stage.enrol("old")
     await stage.done("new", "join", stage.join_line)
-    audience.says("demo", "", f"OLD is active for {ACCOUNT}; NEW has only joined the backend.")
+    audience.watching = True
+    audience.says("backend", "", f"Serving at {stage.url}.")
+    audience.says("old", "", f"Joined the backend, and is active for {ACCOUNT}.")
+    audience.says("new", "", "Has joined the backend, and is nobody's yet.")
 
 
 async def play(stage: Stage, audience: Audience) -> Played:
@@ -54,9 +56,9 @@ async def judge(stage: Stage, audience: Audience) -> None:
     """What `nearproof verify` says of the proof, under the issuer key that NEW has pinned."""
     judge = await stage.run("verifier", "verify", str(stage.bundle), home="new")
     said = await judge.until("proof_holds")
-    audience.says("verifier", "", text("proof_holds", "en"))
-    facts = f"{said['rounds']} rounds, median {said['rtt_median_us'] / 1000:.1f} ms (evidence only)"
-    audience.says("verifier", "", f"{facts}; {NOT_CLAIMED['en']}")
+    median = said["rtt_median_us"] / 1000
+    evidence = f"{said['rounds']} rounds, median {median:.1f} ms: evidence only."
+    audience.says("verifier", "", f"{evidence} {NOT_CLAIMED['en']}")
     await judge.exit_code()
 
 
