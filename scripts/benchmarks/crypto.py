@@ -80,6 +80,8 @@ def _ceremony() -> None:
                     old.enter_code(output.code, 0)
                 case do.ProofReceived():
                     bundle = output.bundle
+                case _:
+                    pass
         for output in old.outputs():
             if isinstance(output, do.SendMessage):
                 new.receive("link", output.message, 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -29,6 +30,13 @@ OTHER_TEXT = to_text(QrPayload(bytes(16), PAYLOAD.q_public, bytes(16), 1))
 def picture(text: str = TEXT, scale: int = 8) -> MatLike:
     """The QR's PNG as a picture, grey."""
     return read_png(png(text, scale))
+
+
+def write_png(path: Path, text: str) -> None:
+    """Put the QR's PNG at `path` in one step, as OLD does."""
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(png(text))
+    draft.replace(path)
 
 
 def read_png(data: bytes) -> MatLike:

@@ -1,4 +1,4 @@
-"""The decoder's figures, on a small part of the set that scripts/bench_decoder.py makes."""
+"""The decoder's figures, on a small part of the set that scripts/benchmarks/photographs.py makes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "bench_decoder.py"
+SCRIPT = Path(__file__).parents[2] / "scripts" / "benchmarks" / "photographs.py"
 
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The script as a module."""
-    spec = importlib.util.spec_from_file_location("bench_decoder", SCRIPT)
+    spec = importlib.util.spec_from_file_location("photographs", SCRIPT)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "bench_decoder", module)
+    monkeypatch.setitem(sys.modules, "photographs", module)
     spec.loader.exec_module(module)
     return module
 

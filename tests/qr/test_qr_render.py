@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,8 +16,8 @@ from nearproof.crypto.messages import QrPayload
 from nearproof.qr.errors import WrongCapacity
 from nearproof.qr.payload import to_text
 from nearproof.qr.preview import preview_lines
-from nearproof.qr.render import SIDE, matrix, png, svg, terminal, write_png
-from qr.samples import OTHER_TEXT, PAYLOAD, TEXT, rasterise, read_png
+from nearproof.qr.render import SIDE, matrix, png, svg, terminal
+from qr.samples import PAYLOAD, TEXT, rasterise, read_png
 
 
 def test_the_code_is_version_5_m_with_a_quiet_zone_of_four() -> None:
@@ -71,26 +70,6 @@ def test_svg_draws_the_same_modules_on_white() -> None:
         else:
             x, y = (values[0], values[1]) if command == "M" else (x + values[0], y + values[1])
     assert np.array_equal(drawn, np.array(matrix(TEXT)))
-
-
-def test_a_png_file_is_private_and_replaced_in_one_step(tmp_path: Path) -> None:
-    """0600 from the first byte; a reader holds the old picture or the new, never a part."""
-    path = tmp_path / "qr.png"
-    write_png(path, OTHER_TEXT)
-    with path.open("rb") as old:
-        write_png(path, TEXT)
-        assert old.read() == png(OTHER_TEXT)
-    assert path.read_bytes() == png(TEXT)
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_png_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
-    """The target is a folder: the error is the system's, the draft is removed."""
-    (tmp_path / "qr.png").mkdir()
-    with pytest.raises(OSError):
-        write_png(tmp_path / "qr.png", TEXT)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["qr.png"]
 
 
 @pytest.mark.parametrize("text", ["A" * 123, "lower case", "PXP1:é", ""])

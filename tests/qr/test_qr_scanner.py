@@ -14,9 +14,8 @@ import zxingcpp
 from nearproof.qr.advice import AdviceReason
 from nearproof.qr.errors import CameraError, CameraReason
 from nearproof.qr.lens import Shot
-from nearproof.qr.render import write_png
 from nearproof.qr.scanner import Preview, ScanAdvice, ScanItem, Scanner, Sighting
-from qr.samples import OTHER_TEXT, TEXT, photo, picture, read_png
+from qr.samples import OTHER_TEXT, TEXT, photo, picture, read_png, write_png
 from qr.scans import advice, has_ended, scan, texts
 
 JOIN = "NEARPROOF-JOIN HTTPS://ID.EXAMPLE"

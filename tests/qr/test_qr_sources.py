@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from nearproof.qr.decode import Decoder
 from nearproof.qr.errors import CameraError, CameraReason
 from nearproof.qr.prefix import is_ours
-from nearproof.qr.render import png, write_png
+from nearproof.qr.render import png
 from nearproof.qr.source_spec import SourceKind, SourceSpec, parse_source
 from nearproof.qr.sources import Lens, Source, open_source, read_picture
 from nearproof.qr.store import FRAME_SIZE
-from qr.samples import OTHER_TEXT, TEXT, picture, png_claiming
+from qr.samples import OTHER_TEXT, TEXT, picture, png_claiming, write_png
 
 
 def texts_in(source: Source) -> list[str]:

@@ -18,9 +18,9 @@ from nearproof.qr import scanner as scanner_module
 from nearproof.qr.advice import AdviceReason
 from nearproof.qr.channel import Asker
 from nearproof.qr.errors import CameraError, CameraReason
-from nearproof.qr.render import png, write_png
+from nearproof.qr.render import png
 from nearproof.qr.scanner import Preview, ScanAdvice, ScanItem, Scanner
-from qr.samples import TEXT, png_claiming
+from qr.samples import TEXT, png_claiming, write_png
 from qr.scans import advice, has_ended, scan, texts
 
 

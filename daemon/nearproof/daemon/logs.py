@@ -70,7 +70,8 @@ def _redacted(name: str, value: Any) -> Any:
             return {inner: _redacted(str(inner), each) for inner, each in value.items()}
         case list() | tuple():
             return [_redacted("", each) for each in value]
-    return value
+        case _:
+            return value
 
 
 def _structlog() -> Any:

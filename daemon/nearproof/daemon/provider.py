@@ -173,7 +173,7 @@ class Provider:
         Raises `ProviderError` with WAITING and `seconds` while the wait is not over.
         """
         answer = await self._ask(_post(f"/v1/ceremonies/{ceremony}/grants"))
-        if answer.status != 201 or answer.media != _essence(wire.GRANT):
+        if answer.status != 201 or answer.media != wire.essence(wire.GRANT):
             raise _lying("not a grant")
         try:
             grant = verify_grant(answer.body, self._joined.issuer)
@@ -299,7 +299,7 @@ async def _read(response: httpx2.Response) -> _Answer:
         body += chunk
         if len(body) > MAX_ANSWER:
             raise _lying(f"an answer of more than {MAX_ANSWER} bytes")
-    media = _essence(response.headers.get("content-type", ""))
+    media = wire.essence(response.headers.get("content-type", ""))
     if 300 <= response.status_code < 400:
         raise _lying("a redirect")
     return _Answer(response.status_code, media, bytes(body))
@@ -368,11 +368,6 @@ def _lying(detail: str) -> ProviderError:
 def _printable(text: str) -> str:
     """Text from outside as a terminal may show it: no control characters, not endless."""
     return "".join(c if c.isprintable() else "?" for c in text[:MAX_DETAIL])
-
-
-def _essence(media: str) -> str:
-    """A media type without its parameters (RFC 9110 8.3.1)."""
-    return media.partition(";")[0].strip().lower()
 
 
 def _boottime() -> int:

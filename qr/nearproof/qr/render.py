@@ -7,8 +7,6 @@ modules wide.  Whatever is made here is as secret as the text in it.
 from __future__ import annotations
 
 import io
-import os
-from pathlib import Path
 from typing import Final
 
 import segno
@@ -59,23 +57,6 @@ def svg(text: str, scale: int = 10) -> bytes:
     buffer = io.BytesIO()
     _make(text).save(buffer, kind="svg", scale=scale, border=BORDER, dark="#000", light="#fff")
     return buffer.getvalue()
-
-
-def write_png(path: Path, text: str, scale: int = 10) -> None:
-    """Put the PNG at `path` in one step, readable by its owner only.
-
-    A camera or a viewer that watches the path sees the old picture or the new one, never half
-    of one.  Raises OSError.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with open(fd, "wb") as file:
-            file.write(png(text, scale))
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def _make(text: str) -> segno.QRCode:

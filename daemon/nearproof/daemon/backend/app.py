@@ -1,6 +1,7 @@
 """The service over HTTP: routes, bounded bodies, problem details.
 
-Handlers run the blocking service in a few threads; a request line is logged without its query.
+Handlers run the blocking service in a few threads.  One log line a request: its route and what
+came of it, never its query.
 """
 
 from __future__ import annotations
@@ -116,18 +117,18 @@ ROUTES: Final[tuple[tuple[str, str, Handler], ...]] = (
 def _route(method: str, path: str, handler: Handler, app: App) -> Route:
     async def endpoint(http: HttpRequest) -> Response:
         began = time.perf_counter()
+        outcome = "done"
         try:
             answer = await handler(app, http)
         except (Problem, VerificationError) as refusal:
-            answer = problem_answer(refusal)
-            log.info("%s %s refused: %s", method, path, refusal.code)
+            answer, outcome = problem_answer(refusal), refusal.code
         except ClientDisconnect:
-            answer = problem_answer(Problem(ServiceCode.MALFORMED, "the request was cut off"))
+            answer, outcome = problem_answer(Problem(ServiceCode.MALFORMED)), "cut off"
         except Exception:
             log.exception("%s %s failed", method, path)
-            answer = problem_answer(Problem(ServiceCode.INTERNAL))
-        milliseconds = (time.perf_counter() - began) * 1000
-        log.info("%s %s -> %d in %.1f ms", method, path, answer.status, milliseconds)
+            answer, outcome = problem_answer(Problem(ServiceCode.INTERNAL)), "failed"
+        took = (time.perf_counter() - began) * 1000
+        log.info("%s %s: %d %s in %.1f ms", method, path, answer.status, outcome, took)
         return _response(answer)
 
     # Starlette answers HEAD wherever it answers GET; ours has the methods of its contract.
@@ -158,7 +159,7 @@ async def _request(
     What is too much is not kept, but read: a server that hangs up on a client that still sends
     takes the answer from it.
     """
-    if http.method != "GET" and http.headers.get("content-type", "").partition(";")[0] != media:
+    if http.method != "GET" and wire.essence(http.headers.get("content-type", "")) != media:
         raise Problem(ServiceCode.MEDIA_TYPE, f"the body is {media}")
     body = bytearray()
     size = 0

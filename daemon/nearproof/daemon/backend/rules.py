@@ -191,7 +191,9 @@ def start(
 
 
 def waits(ceremony: Ceremony, now: Millis) -> int:
-    """What is left of the wait, in whole seconds, rounded up; 0 when it is over."""
+    """What is left of the wait, in whole seconds, rounded up; 0 for a copy that is over."""
+    if ceremony.state is not CeremonyState.LIVE:
+        return 0
     return max(0, -((now - ceremony.ready) // 1000))
 
 

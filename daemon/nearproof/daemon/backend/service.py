@@ -190,7 +190,7 @@ class Service:
         try:
             signer = self._holder(request, bundle.new_public)
         except Problem as problem:
-            if problem.code is ServiceCode.SIGNATURE_TIME:
+            if problem.code not in (ServiceCode.SIGNATURE, ServiceCode.UNKNOWN_DEVICE):
                 raise
             signer = None
 

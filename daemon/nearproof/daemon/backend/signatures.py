@@ -96,19 +96,20 @@ def verify(
 
     `public_of` looks the key up by its keyid, None if there is none; `now` is in UNIX seconds.
     Raises `SignatureRefused`: `SignerUnknown` for a key that is not found, `SignatureStale`
-    for one made at another time.
+    for one made at another time.  What `public_of` raises comes through.
     """
     required: tuple[str, ...] = _COMPONENTS
     if message.method != "GET":
         required += ("content-digest", "idempotency-key")
     verifier = _Verifier(public_of, now)
     try:
-        verifier.verify(
+        results = verifier.verify(
             message, max_age=None, expect_tag=_TAG, require_components=required, body=body
         )
     except InvalidSignature as error:
-        raise (verifier.why or SignatureRefused)(str(error)) from None
-    assert verifier.public is not None  # noqa: S101  it has verified under this key
+        raise verifier.why or SignatureRefused(str(error)) from None
+    if len(results) != 1 or verifier.public is None:
+        raise SignatureRefused("a request has one signature")
     return verifier.public
 
 
@@ -123,13 +124,17 @@ class _Verifier(HTTPMessageVerifier, HTTPSignatureKeyResolver):
         self._public_of = public_of
         self._now = now
         self.public: bytes | None = None
-        self.why: type[SignatureRefused] | None = None
+        self.why: Exception | None = None
 
     def resolve_public_key(self, key_id: str) -> bytes | None:
         """The key that the request names."""
-        self.public = self._public_of(key_id)
+        try:
+            self.public = self._public_of(key_id)
+        except Exception as error:
+            self.why = error  # a database that is busy is no bad signature
+            raise
         if self.public is None:
-            self.why = SignerUnknown
+            self.why = SignerUnknown("the request names a key that is not enrolled")
         return self.public
 
     def validate_created_and_expires(self, sig_input: Any, max_age: object = None) -> None:
@@ -138,5 +143,5 @@ class _Verifier(HTTPMessageVerifier, HTTPSignatureKeyResolver):
         if type(created) is not int:
             raise InvalidSignature("a signature says when it was created")
         if not self._now - MAX_AGE <= created <= self._now + CLOCK_SKEW:
-            self.why = SignatureStale
-            raise InvalidSignature("signed at another time than the server's")
+            self.why = SignatureStale("signed at another time than the server's")
+            raise InvalidSignature(str(self.why))

@@ -172,6 +172,11 @@ class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     seconds: int | None = None
 
 
+def essence(media: str) -> str:
+    """A media type without its parameters (RFC 9110 8.3.1)."""
+    return media.partition(";")[0].strip().lower()
+
+
 def account_name(text: str) -> str:
     """The one form of a user ID: NFC, lower case, without surrounding space.
 

@@ -6,7 +6,7 @@ zxing-cpp and then pyzbar on the whole frame, and this project's decoder as a sc
 Milliseconds are processor time of the one thread that decodes, so that a busy machine does not
 count against anybody.  `run` returns the figures, the command prints them:
 
-    python scripts/bench_decoder.py [--frames N] [--seed N] [--json]
+    python scripts/benchmarks/photographs.py [--frames N] [--seed N] [--json]
 """
 
 from __future__ import annotations
