@@ -151,9 +151,9 @@ class HandOld:
 
 def claims_of(token: bytes) -> dict[int, cbor.Value]:
     """The claims of any token, unverified, to be changed and signed anew."""
-    item = cbor.decode(token, max_size=4096)
-    assert isinstance(item, cbor.Tag) and isinstance(item.value, list)
-    payload = item.value[2]
+    parts = cbor.decode(token, max_size=4096, tag=18)
+    assert isinstance(parts, list)
+    payload = parts[2]
     assert isinstance(payload, bytes)
     claims = cbor.decode(payload, max_size=4096)
     assert isinstance(claims, dict)

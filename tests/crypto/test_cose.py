@@ -16,9 +16,9 @@ TOKEN = cose.sign1(SIGNER, cose.TYP_POP, {1: b"claim"})
 
 
 def parts() -> list[Any]:
-    item = cbor.decode(TOKEN, max_size=2048)
-    assert isinstance(item, cbor.Tag) and isinstance(item.value, list)
-    return item.value
+    item = cbor.decode(TOKEN, max_size=2048, tag=18)
+    assert isinstance(item, list)
+    return item
 
 
 def tagged(value: Any, number: int = 18) -> bytes:

@@ -63,7 +63,8 @@ def test_the_code_is_shown_only_after_t1_is_out() -> None:
 def test_the_bundle_is_acknowledged_only_when_it_is_stored() -> None:
     """A crash in between costs a repetition, never the proof."""
     bench = Bench().done()
-    assert bench.new.outputs() == []
+    bench.again()
+    assert bench.say(bench.t2) == []
     bench.new.stored(bench.now)
     assert kinds(bench.new.outputs()) == ["ack"]
     with pytest.raises(LocalError):
@@ -274,6 +275,16 @@ def test_other_refused_writes_cost_the_link(att_error: int) -> None:
         f"ATT error 0x{att_error:02x}",
     )
     assert snapshot(bench.new) == before
+
+
+def test_a_version_error_after_m2_is_not_believed() -> None:
+    """OLD took this very m1 before; somebody else says so now."""
+    bench = Bench().show()
+    bench.lose()
+    bench.connect()
+    bench.new.write_refused(bench.link, 0x82, bench.now)
+    assert kinds(bench.new.outputs()) == ["Refused", "Disconnect"]
+    assert bench.new.state is NewState.SHOW
 
 
 def test_illegal_events_raise_and_change_nothing() -> None:

@@ -208,6 +208,24 @@ def test_a_lost_round_is_not_repeated(how: str) -> None:
     assert bench.old.state is OldState.PROMPT
 
 
+def test_one_round_is_open_at_a_time() -> None:
+    """However often the peer subscribes."""
+    bench = Bench().prompt()
+    for _ in range(3):
+        bench.old.rounds_subscribed(bench.link, bench.now)
+    assert kinds(bench.old.outputs()) == ["SendRound"]
+
+
+def test_a_shell_that_wakes_late_opens_one_round() -> None:
+    """And its time runs from when it goes out."""
+    bench = Bench().prompt()
+    bench.old.rounds_subscribed(bench.link, bench.now)
+    bench.old.outputs()
+    outputs = bench.wait(7 * SECOND)
+    assert kinds(outputs) == ["RoundTimed", "SendRound"]
+    assert bench.old.deadline() == bench.now + 2 * SECOND
+
+
 def test_a_new_link_goes_on_with_the_next_index() -> None:
     """An index never comes twice, also across links."""
     bench = Bench().prompt()

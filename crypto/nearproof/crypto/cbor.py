@@ -23,13 +23,13 @@ _UINT, _NINT, _BYTES, _TEXT, _ARRAY, _MAP, _TAG = range(7)
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A tagged value (RFC 8949 3.4)."""
+    """A tagged value (RFC 8949 3.4), for `encode`."""
 
     number: int
-    value: Value
+    value: Encodable
 
 
-Value: TypeAlias = "int | bytes | str | list[Value] | dict[int, Value] | Tag"
+Value: TypeAlias = "int | bytes | str | list[Value] | dict[int, Value]"
 """What `decode` returns."""
 
 Encodable: TypeAlias = "int | bytes | str | Sequence[Encodable] | Mapping[int, Encodable] | Tag"
@@ -74,8 +74,10 @@ def _head(major: int, argument: int) -> bytes:
     raise EncodingError("an integer of more than 64 bits")
 
 
-def decode(data: bytes, *, max_size: int) -> Value:
+def decode(data: bytes, *, max_size: int, tag: int | None = None) -> Value:
     """Decode exactly one item that is encoded as `encode` would.
+
+    With `tag` that number must stand in front of the item; no tag may stand anywhere else.
 
     Raises `EncodingError` for anything else, and for more than `max_size` bytes before looking
     at them.
@@ -83,6 +85,8 @@ def decode(data: bytes, *, max_size: int) -> Value:
     if len(data) > max_size:
         raise EncodingError(f"{len(data)} bytes of CBOR where at most {max_size} are allowed")
     decoder = _Decoder(data)
+    if tag is not None:
+        decoder.tag(tag)
     value = decoder.item(MAX_DEPTH)
     if decoder.position != len(data):
         raise EncodingError("bytes after the CBOR item")
@@ -112,9 +116,11 @@ class _Decoder:
             return [self.item(depth - 1) for _ in range(argument)]
         if major == _MAP:
             return self._map(argument, depth)
-        if major == _TAG:
-            return Tag(argument, self.item(depth - 1))
-        raise EncodingError("a CBOR float or simple value")
+        raise EncodingError("a CBOR tag, float or simple value")
+
+    def tag(self, number: int) -> None:
+        if self._head() != (_TAG, number):
+            raise EncodingError(f"not CBOR tag {number}")
 
     def _head(self) -> tuple[int, int]:
         initial = self._take(1)[0]

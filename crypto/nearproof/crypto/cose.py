@@ -66,10 +66,7 @@ def parse(data: bytes, typ: str) -> Unverified:
 
     Raises `EncodingError` (not strict CBOR, or not a COSE_Sign1 over a map) or `HeadersRefused`.
     """
-    item = cbor.decode(data, max_size=MAX_TOKEN)
-    if not isinstance(item, cbor.Tag) or item.number != _SIGN1_TAG:
-        raise EncodingError("not a COSE_Sign1 (tag 18)")
-    match item.value:
+    match cbor.decode(data, max_size=MAX_TOKEN, tag=_SIGN1_TAG):
         case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)]:
             pass
         case _:

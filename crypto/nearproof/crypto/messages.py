@@ -226,7 +226,7 @@ def _is_label_character(character: str) -> bool:
 def _versioned(data: bytes) -> cbor.MapReader:
     """A reader of what follows the version under key 1, once that is known to be ours."""
     fields = cbor.MapReader(cbor.decode(data, max_size=MAX_MESSAGE))
-    version = fields.integer(1, 0, 2**32 - 1)
+    version = fields.integer(1, 0, 2**64 - 1)
     if version != VERSION:
         raise UnknownVersion(f"version {version}")
     return fields

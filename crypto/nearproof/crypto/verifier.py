@@ -12,7 +12,6 @@ from typing import Final
 from nearproof.crypto import cose
 from nearproof.crypto.errors import RefusalCode, VerificationError
 from nearproof.crypto.grant import Grant, open_grant
-from nearproof.crypto.identity import check_public_key
 from nearproof.crypto.identity import kid as kid_of
 from nearproof.crypto.primitives import equal
 from nearproof.crypto.proof import (
@@ -134,7 +133,7 @@ def _open_pop(token: cose.Unverified, proof: Proof, grant: Grant) -> Pop:
         key=RefusalCode.NEW_KEY,
         signature=RefusalCode.POP_SIGNATURE,
     ):
-        check_public_key(proof.new_public)
+        # A bad D is refused by verify; it cannot be O, which step 3 found good.
         if equal(proof.new_public, grant.cnf):
             raise VerificationError(4, RefusalCode.SAME_KEY, "D is O")
         return read_pop(token.verify(proof.new_public), proof.new_public)

@@ -36,11 +36,10 @@ class Machine(ABC):
         """Let happen what is due by `now`.  Raises `LocalError` if the clock went back."""
         if now < self._now:
             raise LocalError("the clock went back")
-        while timers := [timer for timer in self._timers() if timer[0] <= now]:
-            due, happen = min(timers, key=lambda timer: timer[0])
-            self._now = max(self._now, due)
-            happen()
         self._now = now
+        while timers := [timer for timer in self._timers() if timer[0] <= now]:
+            _, happen = min(timers, key=lambda timer: timer[0])
+            happen()
 
     @abstractmethod
     def _timers(self) -> Iterator[Timer]:

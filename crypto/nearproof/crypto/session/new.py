@@ -115,7 +115,7 @@ class NewSession(Machine):
 
     @property
     def phase_ends(self) -> Micros | None:
-        """When the present state ends by itself: for a countdown."""
+        """When the present state ends by itself; the code is hidden 30 s before SHOW does."""
         return next((due for due, _ in self._phase()), None)
 
     # -- inputs ---------------------------------------------------------------------
@@ -148,10 +148,11 @@ class NewSession(Machine):
             raise LocalError("not an advert of this QR")
         if rssi is not None and not RSSI_RANGE[0] <= rssi <= RSSI_RANGE[1]:
             rssi = None
-        self.state = follow(NEW, self.state, NewStep.M1)
+        sent = follow(NEW, self.state, NewStep.M1)
         if eid not in self._candidates:
             self._candidates[eid] = self._initiator.start(eid, self._randomness(KEY_SIZE))
         candidate = self._candidates[eid]
+        self.state = sent
         self._link = _Link(link, candidate, rssi, now + M2_WAIT)
         self._send("m1", candidate.m1)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from nearproof.crypto import advert, cose, handshake, noise
 from nearproof.crypto.errors import KeyRefused, SealBroken
 from nearproof.crypto.grant import Grant
-from nearproof.crypto.identity import DeviceKey, check_public_key
+from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.messages import ACK, M1, M2, SECRET_SIZE, T1, T2, QrPayload
 from nearproof.crypto.primitives import (
     KEY_SIZE,
@@ -102,9 +102,9 @@ class Binding:
         t1 = T1.decode(plaintext)
         if not equal(handshake.commitment(t1.r, t1.new_public), self._com):
             raise SealBroken("t1 does not open the commitment of m1")
-        check_public_key(t1.new_public)
         if equal(t1.new_public, self._responder.device_key.public):
             raise KeyRefused("D is O")
+        # verify1 refuses a bad D before it looks at the signature.
         pop = read_pop(cose.verify1(t1.pop, cose.TYP_POP, t1.new_public), t1.new_public)
         if (pop.transcript, pop.old_kid) != (self._transcript, self._responder.device_key.kid):
             raise SealBroken("the PoP is of another session")
