@@ -76,10 +76,6 @@ class Advertiser:
                 await self._put_up(self.wanted)
                 self._up = True
 
-    def forget(self) -> None:
-        """bluetoothd is gone, and the advert with it."""
-        self._up = False
-
     def handle(self, message: Message) -> Message | None:
         """Answer a D-Bus call to the advert's object; None for every other message."""
         if message.message_type is not MessageType.METHOD_CALL or message.path != PATH:
@@ -87,7 +83,6 @@ class Advertiser:
         if (message.interface, message.member) == (PROPERTIES, "GetAll"):
             return Message.new_method_return(message, "a{sv}", [dict(self._properties)])
         if (message.interface, message.member) == (ADVERT, "Release"):
-            self._up = False
             self._released()
             return Message.new_method_return(message)
         return None

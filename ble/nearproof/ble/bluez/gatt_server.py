@@ -25,6 +25,7 @@ from dbus_next.constants import BusType, MessageFlag, MessageType
 from dbus_next.errors import DBusError
 from dbus_next.message import Message
 
+from nearproof.ble.bluez.att import APPLICATION_ERRORS
 from nearproof.ble.bluez.faults import bluetooth_error
 from nearproof.ble.bluez.names import (
     BLUEZ,
@@ -36,16 +37,14 @@ from nearproof.ble.bluez.names import (
 )
 from nearproof.ble.bluez.signals import plain
 from nearproof.ble.errors import AttError, BluetoothError, BluetoothReason
+from nearproof.ble.framing import MIN_MTU
 from nearproof.ble.ports import Channel
 from nearproof.ble.uuids import MESSAGES, ROUNDS, SERVICE
 
 CALL_TIMEOUT: Final = 10.0  # seconds; bluetoothd answers in milliseconds unless it hangs
 UUIDS: Final[Mapping[Channel, str]] = {Channel.MESSAGES: MESSAGES, Channel.ROUNDS: ROUNDS}
 
-# What an application may answer a write with, and the code for "something broke here"
-# (BlueZ passes on 0x80-0x9f only: src/gatt-database.c, dbus_error_to_att_ecode).
-APPLICATION_ERRORS: Final = range(0x80, 0xA0)
-BROKEN: Final = 0x80
+BROKEN: Final = 0x80  # the ATT error for a write that this side could not handle
 
 Written = Callable[[str, int, Channel, bytes], None]
 """Called with the writer's object path, its ATT_MTU, the channel and the value."""
@@ -103,13 +102,6 @@ class GattServer(BlessServerBlueZDBus):
         )
         return True
 
-    async def stop(self) -> bool:
-        """Unregister the application."""
-        await self.call(
-            self._adapter_path, GATT_MANAGER, "UnregisterApplication", "o", self.app.path
-        )
-        return True
-
     async def notify(self, channel: Channel, value: bytes) -> None:
         """Notify every subscriber; returns when bluetoothd has taken the value."""
         self._characteristic(channel).value = bytearray(value)
@@ -142,7 +134,7 @@ class GattServer(BlessServerBlueZDBus):
         try:
             if options.get("offset", 0):
                 raise _refusal("InvalidOffset", "no long writes")
-            self._written(options["device"], options.get("mtu", 23), channel, bytes(value))
+            self._written(options["device"], options.get("mtu", MIN_MTU), channel, bytes(value))
         except AttError as error:
             code = error.code if error.code in APPLICATION_ERRORS else BROKEN
             raise _refusal("Failed", f"0x{code:02x}") from None
@@ -216,16 +208,17 @@ class GattServer(BlessServerBlueZDBus):
 
     async def ended(self) -> None:
         """Wait until the D-Bus connection is at its end, by our will or not."""
+        # Waited for and not awaited: who is cancelled here must not cancel dbus-next's future.
         end = asyncio.ensure_future(self.bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
         await asyncio.wait([end])
-        end.exception()  # whatever it was
+        end.exception()  # the reason does not matter
 
-    async def close(self) -> None:
+    async def stop(self) -> bool:
         """End the D-Bus connection, with which bluetoothd forgets what was registered."""
         self.setup_task.cancel()
         await asyncio.wait([self.setup_task])
         if not self._connected:
-            return
+            return True
         bus: Any = self.bus  # untyped: dbus-next
         if bus.unique_name is not None:
             if bus.connected:
@@ -234,6 +227,7 @@ class GattServer(BlessServerBlueZDBus):
         # dbus-next shuts its socket down but never closes it.
         bus._stream.close()
         bus._sock.close()
+        return True
 
 
 def _refusal(name: str, text: str) -> DBusError:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final
+from typing import Any
 
 from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.device import BLEDevice
 from bleak.exc import BleakError
 
+from nearproof.ble.bluez.att import longest_value
 from nearproof.ble.bluez.bleakfaults import translated
 from nearproof.ble.bluez.retry import CONNECT_TIMEOUT
 from nearproof.ble.errors import AttError, BluetoothError, BluetoothReason
+from nearproof.ble.framing import MAX_MTU
 from nearproof.ble.ports import Channel, LinkEvents
 from nearproof.ble.uuids import MESSAGES, ROUNDS, SERVICE
-
-# An attribute value has at most 512 bytes (Core Spec Vol 3 Part F 3.2.9).
-LARGEST_MTU: Final = 512 + 3
 
 
 class BluezLink:
@@ -81,10 +80,10 @@ class BluezLink:
 
     @property
     def mtu(self) -> int:
-        """ATT_MTU in bytes, 515 at most: more would not fit an attribute value."""
+        """ATT_MTU in bytes, 517 at most."""
         # Not `BleakClient.mtu_size`: with BlueZ that always says 23.
         room = self._characteristics[Channel.MESSAGES].max_write_without_response_size
-        return min(room + 3, LARGEST_MTU)
+        return min(room + 3, MAX_MTU)
 
     async def subscribe(self, channel: Channel) -> None:
         """Switch notifications on."""
@@ -116,10 +115,13 @@ class BluezLink:
             await self._while_up(self._client.stop_notify(self._characteristics[channel]))
 
     async def write(self, channel: Channel, value: bytes) -> None:
-        """Write with response.  Raises `AttError` if refused, `BluetoothError` if lost."""
-        if len(value) > self.mtu - 3:
+        """Write with response, at most MTU - 3 and 512 bytes.
+
+        Raises `AttError` if refused, `BluetoothError` if the link is lost.
+        """
+        if len(value) > longest_value(self.mtu):
             # BlueZ would make it a long write, which no application of ours takes.
-            raise ValueError("a write has at most MTU - 3 bytes")
+            raise ValueError("the write does not fit the MTU")
         writing = self._client.write_gatt_char(self._characteristics[channel], value, response=True)
         try:
             with translated(BluetoothReason.LINK_LOST):
@@ -148,6 +150,8 @@ class BluezLink:
             task.cancel()
             await asyncio.wait({task})
         if self._over.done():
+            if not task.cancelled():
+                task.exception()  # of no interest any more, and not to be warned about
             raise BluetoothError(BluetoothReason.LINK_LOST, "the link is down")
         task.result()
 

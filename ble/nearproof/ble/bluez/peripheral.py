@@ -16,6 +16,7 @@ from dbus_next.signature import Variant
 
 from nearproof.ble.bluez.adapter import AdapterFacts, Role, preflight
 from nearproof.ble.bluez.advert import Advertiser
+from nearproof.ble.bluez.att import longest_value
 from nearproof.ble.bluez.gatt_server import GattServer
 from nearproof.ble.bluez.lock import SessionLock
 from nearproof.ble.bluez.names import (
@@ -37,14 +38,10 @@ from nearproof.ble.bluez.signals import (
     read_signal,
 )
 from nearproof.ble.errors import BluetoothError, BluetoothReason
+from nearproof.ble.framing import MAX_MTU, MIN_MTU
 from nearproof.ble.ports import Channel, PeripheralEvents
 
 log = logging.getLogger(__name__)
-
-DEFAULT_MTU: Final = 23
-# An attribute value has at most 512 bytes (Core Spec Vol 3 Part F 3.2.9), and BlueZ cuts a
-# notification there however large the negotiated MTU is.
-LARGEST_MTU: Final = 512 + 3
 
 AGAIN: Final = 2.0  # seconds until a rebuild that failed is tried again, signal or none
 
@@ -86,16 +83,19 @@ class BluezPeripheral:
             await self._session.advertise(None)
 
     def mtu(self, central: str) -> int:
-        """The ATT_MTU of this central's link, as its last write told; 23 before, 515 at most."""
-        return min(self._opened().links.get(central, DEFAULT_MTU), LARGEST_MTU)
+        """The ATT_MTU of this central's link, as its last write told; 23 before, 517 at most."""
+        return min(self._opened().links.get(central, MIN_MTU), MAX_MTU)
 
     async def notify(self, central: str, channel: Channel, value: bytes) -> None:
-        """Send one notification.  BlueZ sends it to every subscriber of the channel."""
+        """Send one notification, at most MTU - 3 and 512 bytes.
+
+        BlueZ sends it to every subscriber of the channel.
+        """
         session = self._opened()
         if central not in session.links:
             raise BluetoothError(BluetoothReason.LINK_LOST, "the central is gone")
-        if len(value) > self.mtu(central) - 3:
-            raise ValueError("a notification has at most MTU - 3 bytes")
+        if len(value) > longest_value(self.mtu(central)):
+            raise ValueError("the notification would be cut to the MTU")
         await session.server.notify(channel, value)
 
     async def disconnect(self, central: str) -> None:
@@ -174,7 +174,7 @@ class _Session:
             log.warning("the adapter could not be put back as it was: %s", error)
         finally:
             # The advert and the application go with the connection.
-            await self.server.close()
+            await self.server.stop()
             self._lock.release()
 
     # -- making it so ------------------------------------------------------------
@@ -237,7 +237,6 @@ class _Session:
     def _adapter_lost(self) -> None:
         if self._present:
             self._present = self._powered = self._registered = False
-            self._advertiser.forget()
             self._drop_links()
 
     def _adapter_changed(self, properties: Mapping[str, Any]) -> None:
@@ -251,9 +250,11 @@ class _Session:
             self._drop_links()
 
     def _device_changed(self, path: str, properties: Mapping[str, Any]) -> None:
-        if "Paired" in properties:
-            (self._paired.add if properties["Paired"] else self._paired.discard)(path)
-        connected = properties.get("Connected")
+        paired, connected = properties.get("Paired"), properties.get("Connected")
+        if paired is True:
+            self._paired.add(path)
+        elif paired is False:
+            self._paired.discard(path)
         # A paired device that connects is the user's own mouse or headset, not NEW, and must
         # not be disconnected for its silence.  If it is NEW after all, its write says so.
         if connected is True and path not in self._paired:
@@ -263,7 +264,7 @@ class _Session:
 
     def _link(self, central: str) -> None:
         if central not in self.links:
-            self.links[central] = DEFAULT_MTU
+            self.links[central] = MIN_MTU
             self._events.connected(central)
 
     def _unlink(self, central: str) -> None:

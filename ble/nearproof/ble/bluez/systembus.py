@@ -32,9 +32,10 @@ async def connect() -> MessageBus:
 
 async def ended(bus: MessageBus) -> None:
     """Wait until a connection is at its end, by our will or not."""
+    # Waited for and not awaited: who is cancelled here must not cancel dbus-fast's future.
     end = asyncio.ensure_future(bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
     await asyncio.wait([end])
-    end.exception()  # whatever it was
+    end.exception()  # the reason does not matter
 
 
 async def disconnect(bus: MessageBus) -> None:

@@ -48,17 +48,17 @@ class StackWatch:
             await systembus.disconnect(bus)
 
     @contextmanager
-    def telling(self, gone: Gone, path: str | None = None) -> Iterator[None]:
-        """While the block runs, call `gone` if bluetoothd, the adapter or `path` goes."""
-        self.add(gone, path)
+    def telling(self, gone: Gone) -> Iterator[None]:
+        """While the block runs, call `gone` if bluetoothd or the adapter goes."""
+        self.add(gone, self._adapter_path)
         try:
             yield
         finally:
             self.remove(gone)
 
-    def add(self, gone: Gone, path: str | None = None) -> None:
+    def add(self, gone: Gone, path: str) -> None:
         """Call `gone` when bluetoothd, the adapter or the object `path` goes."""
-        self._waiting[gone] = path or self._adapter_path
+        self._waiting[gone] = path
 
     def remove(self, gone: Gone) -> None:
         """Do not call it any more; nothing happens if it was not to be called."""

@@ -1,0 +1,101 @@
+"""The central's scans, through bleak, against a fake org.bluez."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from dbus_fast import Variant
+
+from bluez.fake_bluez import ADAPTER, FakeBluez
+from bluez.fake_peers import EID, EID_TEXT, RemotePeripheral
+from bluez.private_bus import PrivateBus
+from bluez.witnesses import first_advert
+from nearproof.ble.bluez import central as central_module
+from nearproof.ble.bluez.central import BluezCentral
+from nearproof.ble.errors import BluetoothError, BluetoothReason
+from nearproof.ble.ports import Advert
+
+BATTERY = "0000180f-0000-1000-8000-00805f9b34fb"
+
+
+async def test_advert_heard(central: BluezCentral, old: RemotePeripheral) -> None:
+    """An advert comes with its 128-bit UUIDs as bytes, its strength and its sender."""
+    old.uuids = [BATTERY, EID_TEXT]
+    advert = await first_advert(central)
+    assert advert.service_uuids == (EID,)
+    assert advert.rssi == -50
+    assert advert.peer == old.address
+
+
+async def test_no_filter_reaches_bluez(bluez: FakeBluez, advert: Advert) -> None:
+    """BlueZ 5.87 crashes on a UUID filter: none is set, and the scan ends with its context."""
+    filters = [body[0] for member, body in bluez.calls.entries if member == "SetDiscoveryFilter"]
+    assert filters and all("UUIDs" not in chosen for chosen in filters)
+    assert bluez.count("StartDiscovery") == bluez.count("StopDiscovery") == 1
+
+
+async def test_others_are_not_yielded(bluez: FakeBluez, central: BluezCentral) -> None:
+    """Who advertises no 128-bit UUID is passed over; a missing RSSI is None."""
+    RemotePeripheral(bluez, BATTERY)
+    RemotePeripheral(bluez)
+    quiet = RemotePeripheral(bluez, EID_TEXT)
+    quiet.rssi = None
+    advert = await first_advert(central)
+    assert (advert.peer, advert.rssi) == (quiet.address, None)
+
+
+async def test_scan_windows(
+    bluez: FakeBluez,
+    central: BluezCentral,
+    old: RemotePeripheral,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each window is a fresh scan, so that an advert that does not change is heard again."""
+    monkeypatch.setattr(central_module, "SCAN_WINDOW", 0.05)
+    async with central.scan() as adverts:
+        assert [(await anext(adverts)).peer for _ in range(3)] == [old.address] * 3
+    assert bluez.count("StartDiscovery") >= 3
+
+
+async def test_scan_ends_with_bluetoothd(bluez: FakeBluez, central: BluezCentral) -> None:
+    """A bluetoothd that dies ends the scan with an error at once, and the next scan works."""
+
+    async def stop() -> None:
+        await bluez.calls.until(lambda: bluez.count("StartDiscovery") == 1)
+        await bluez.stop()
+
+    stopping = asyncio.create_task(stop())
+    async with asyncio.timeout(5):
+        with pytest.raises(BluetoothError) as lost:
+            await first_advert(central)
+    await stopping
+    assert lost.value.reason is BluetoothReason.STACK_LOST
+    await bluez.start()
+    RemotePeripheral(bluez, EID_TEXT)
+    assert (await first_advert(central)).service_uuids == (EID,)
+
+
+async def test_scan_with_the_adapter_off(bluez: FakeBluez, central: BluezCentral) -> None:
+    """An adapter that was switched off since says so."""
+    bluez.change(bluez.path, ADAPTER, Powered=Variant("b", False))
+    with pytest.raises(BluetoothError) as off:
+        await first_advert(central)
+    assert off.value.reason is BluetoothReason.POWERED_OFF
+
+
+async def test_scan_ends_with_the_bus(
+    bus: PrivateBus, bluez: FakeBluez, central: BluezCentral
+) -> None:
+    """So does the end of the system bus itself."""
+
+    async def kill() -> None:
+        await bluez.calls.until(lambda: bluez.count("StartDiscovery") == 1)
+        await bus.kill()
+
+    killing = asyncio.create_task(kill())
+    async with asyncio.timeout(5):
+        with pytest.raises(BluetoothError) as lost:
+            await first_advert(central)
+    await killing
+    assert lost.value.reason is BluetoothReason.STACK_LOST

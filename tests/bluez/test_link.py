@@ -1,0 +1,206 @@
+"""The central's links, through bleak, against a fake org.bluez: traffic and loss."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bluez.fake_bluez import BluezFault, FakeBluez
+from bluez.fake_peers import EID_TEXT, RemotePeripheral
+from bluez.witnesses import LinkRecord, first_advert
+from nearproof.ble.bluez import central as central_module
+from nearproof.ble.bluez.central import BluezCentral
+from nearproof.ble.errors import AttError, BluetoothError, BluetoothReason
+from nearproof.ble.ports import Advert, Channel, Link
+from nearproof.ble.uuids import MESSAGES, ROUNDS
+
+
+async def test_messages_both_ways(old: RemotePeripheral, link: Link, events: LinkRecord) -> None:
+    """Writes and notifications arrive on their channel; the MTU is the link's own."""
+    assert link.mtu == 247
+    await link.subscribe(Channel.MESSAGES)
+    await link.subscribe(Channel.ROUNDS)
+    await link.write(Channel.MESSAGES, b"m1")
+    await link.write(Channel.ROUNDS, b"answer")
+    assert old.written.entries == [(MESSAGES, b"m1"), (ROUNDS, b"answer")]
+    old.notify(MESSAGES, b"m2")
+    await events.has(("notified", Channel.MESSAGES, b"m2"))
+    old.notify(ROUNDS, b"round")
+    await events.has(("notified", Channel.ROUNDS, b"round"))
+
+
+async def test_mtu_fits_an_attribute_value(
+    central: BluezCentral, old: RemotePeripheral, advert: Advert, events: LinkRecord
+) -> None:
+    """With the largest MTU, 517, a value still has at most the 512 bytes of an attribute."""
+    old.mtu = 517
+    link = await central.connect(advert, events)
+    assert link.mtu == 517
+    with pytest.raises(ValueError, match="MTU"):
+        await link.write(Channel.MESSAGES, bytes(513))
+
+
+async def test_notifications_come_by_descriptor(bluez: FakeBluez, link: Link) -> None:
+    """AcquireNotify keeps values off the bus; StartNotify is not used where it works."""
+    await link.subscribe(Channel.MESSAGES)
+    assert bluez.count("AcquireNotify") == 1
+    assert bluez.count("StartNotify") == 0
+
+
+async def test_notifications_without_a_descriptor(
+    old: RemotePeripheral, link: Link, events: LinkRecord
+) -> None:
+    """Where AcquireNotify is refused, notifications come as changes of a property."""
+    old.no_acquire = True
+    await link.subscribe(Channel.MESSAGES)
+    old.notify(MESSAGES, b"m2")
+    await events.has(("notified", Channel.MESSAGES, b"m2"))
+
+
+async def test_refused_subscription(bluez: FakeBluez, link: Link) -> None:
+    """A peer that refuses to notify is none of ours."""
+
+    def judge(member: str) -> None:
+        if member in {"AcquireNotify", "StartNotify"}:
+            raise BluezFault("Failed", "Operation failed with ATT error: 0x0e")
+
+    bluez.judge_call = judge
+    with pytest.raises(BluetoothError) as refused:
+        await link.subscribe(Channel.MESSAGES)
+    assert refused.value.reason is BluetoothReason.NOT_OUR_SERVICE
+
+
+async def test_unsubscribe(old: RemotePeripheral, link: Link, events: LinkRecord) -> None:
+    """After unsubscribing from one channel the other goes on."""
+    await link.subscribe(Channel.MESSAGES)
+    await link.subscribe(Channel.ROUNDS)
+    await link.unsubscribe(Channel.ROUNDS)
+    old.notify(MESSAGES, b"t2")
+    await events.has(("notified", Channel.MESSAGES, b"t2"))
+    assert len(events.entries) == 1
+
+
+@pytest.mark.parametrize("code", [0x80, 0x81, 0x82, 0x9F])
+async def test_refused_write(
+    old: RemotePeripheral, link: Link, events: LinkRecord, code: int
+) -> None:
+    """The peer's ATT error is raised with its code, and the link goes on."""
+    old.answers.append(BluezFault("Failed", f"Operation failed with ATT error: 0x{code:02x}"))
+    with pytest.raises(AttError) as refused:
+        await link.write(Channel.MESSAGES, b"frame")
+    assert refused.value.code == code
+    await link.write(Channel.MESSAGES, b"again")
+    assert events.entries == []
+
+
+async def test_link_lost(old: RemotePeripheral, link: Link, events: LinkRecord) -> None:
+    """A lost link is told once; whatever is asked of it then fails as lost."""
+    await link.subscribe(Channel.MESSAGES)
+    old.drop()
+    await events.has(("lost",))
+    for operation in (
+        link.write(Channel.MESSAGES, b"t1"),
+        link.subscribe(Channel.ROUNDS),
+        link.unsubscribe(Channel.MESSAGES),
+    ):
+        with pytest.raises(BluetoothError) as lost:
+            await operation
+        assert lost.value.reason is BluetoothReason.LINK_LOST
+    await link.disconnect()
+    assert events.entries == [("lost",)]
+
+
+async def test_link_lost_during_a_write(
+    old: RemotePeripheral, link: Link, events: LinkRecord
+) -> None:
+    """A write in hand ends with the link, whether or not BlueZ answers it."""
+    old.answers.append("hang")
+    writing = asyncio.create_task(link.write(Channel.MESSAGES, b"t1"))
+    await old.written.has((MESSAGES, b"t1"))
+    old.drop()
+    with pytest.raises(BluetoothError) as lost:
+        await writing
+    assert lost.value.reason is BluetoothReason.LINK_LOST
+
+
+async def test_write_without_answer_ends_the_link(
+    bluez: FakeBluez, old: RemotePeripheral, link: Link, events: LinkRecord
+) -> None:
+    """BlueZ's "Operation failed" without a code is a link going down, told before its signal."""
+    old.answers.append(BluezFault("Failed", "Operation failed"))
+    with pytest.raises(BluetoothError) as lost:
+        await link.write(Channel.MESSAGES, b"t1")
+    assert lost.value.reason is BluetoothReason.LINK_LOST
+    assert events.entries == [("lost",)]
+    await bluez.calls.until(lambda: bluez.count("Disconnect") == 1)
+
+
+async def test_link_lost_with_bluetoothd(
+    bluez: FakeBluez, old: RemotePeripheral, link: Link, events: LinkRecord
+) -> None:
+    """bleak does not notice that bluetoothd died; the link does, with a write in hand."""
+    old.answers.append("hang")
+    writing = asyncio.create_task(link.write(Channel.MESSAGES, b"t1"))
+    await old.written.has((MESSAGES, b"t1"))
+    await bluez.stop()
+    with pytest.raises(BluetoothError) as lost:
+        await writing
+    assert lost.value.reason in {BluetoothReason.LINK_LOST, BluetoothReason.STACK_LOST}
+    assert events.entries == [("lost",)]
+
+
+async def test_reconnect_after_restart(
+    bluez: FakeBluez, central: BluezCentral, old: RemotePeripheral, link: Link, events: LinkRecord
+) -> None:
+    """After a restart of bluetoothd the same laptop is found and connected again."""
+    await bluez.stop()
+    await events.has(("lost",))
+    await bluez.start()
+    again = LinkRecord()
+    second = await central.connect(await first_advert(central), again)
+    await second.write(Channel.MESSAGES, b"m1")
+    assert old.written.entries == [(MESSAGES, b"m1")]
+
+
+async def test_link_lost_with_the_device(bluez: FakeBluez, link: Link, events: LinkRecord) -> None:
+    """A device that is removed while connected has lost its link."""
+    bluez.remove(bluez.path)
+    await events.has(("lost",))
+
+
+async def test_other_devices_come_and_go(bluez: FakeBluez, link: Link, events: LinkRecord) -> None:
+    """The removal of another device, which BlueZ does all the time, is no loss of this link."""
+    other = RemotePeripheral(bluez, EID_TEXT)
+    other.advertise()
+    bluez.remove(other.path)
+    await link.write(Channel.MESSAGES, b"t1")
+    assert events.entries == []
+
+
+async def test_disconnect_is_quick(
+    bluez: FakeBluez, central: BluezCentral, old: RemotePeripheral, link: Link, events: LinkRecord
+) -> None:
+    """Disconnecting returns before bluetoothd is done, but a new connection waits for that."""
+    old.slow_disconnect = asyncio.Event()
+    await link.disconnect()
+    assert events.entries == [("lost",)]
+    await link.disconnect()
+    connecting = asyncio.create_task(central.connect(await first_advert(central), LinkRecord()))
+    await bluez.calls.until(lambda: bluez.count("Disconnect") == 1)
+    # Without the wait bleak would at once take the dying connection for the new one.
+    assert not (await asyncio.wait({connecting}, timeout=0.2))[0]
+    old.slow_disconnect.set()
+    second = await connecting
+    assert bluez.count("Connect") == 2
+    await second.write(Channel.MESSAGES, b"m1")
+
+
+async def test_close_gives_up_on_a_hanging_disconnect(
+    central: BluezCentral, old: RemotePeripheral, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing waits for bluetoothd's 2 s, but not for ever."""
+    monkeypatch.setattr(central_module, "CLOSING_TIME", 0.05)
+    old.slow_disconnect = asyncio.Event()
+    await central.close()
+    await central.close()

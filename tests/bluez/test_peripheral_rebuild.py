@@ -1,0 +1,177 @@
+"""The peripheral against a fake org.bluez that comes and goes: everything is rebuilt."""
+
+from __future__ import annotations
+
+import pytest
+from dbus_fast import Variant
+
+from bluez.fake_bluez import ADAPTER, BluezFault, FakeBluez
+from bluez.fake_peers import EID, EID_TEXT, RemoteCentral
+from bluez.private_bus import PrivateBus
+from bluez.witnesses import PeripheralRecord
+from nearproof.ble.bluez import peripheral as peripheral_module
+from nearproof.ble.bluez.peripheral import BluezPeripheral
+from nearproof.ble.errors import BluetoothError
+from nearproof.ble.ports import Channel
+from nearproof.ble.uuids import MESSAGES
+
+
+async def test_advert_comes_back_after_a_connection(
+    bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
+) -> None:
+    """A connection stops the advert in the controller: each disconnect registers it anew."""
+    await peripheral.advertise(EID)
+    central = RemoteCentral(bluez)
+    for times in (1, 2):
+        central.connect()
+        await told.has(("connected", central.path), times)
+        central.disconnect()
+        await told.has(("disconnected", central.path), times)
+        await bluez.calls.until(
+            lambda wanted=times + 1: bluez.count("RegisterAdvertisement") == wanted  # type: ignore[misc]
+        )
+    await bluez.calls.until(lambda: len(bluez.adverts) == 1)
+
+
+async def test_restart_of_bluetoothd(
+    bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
+) -> None:
+    """When bluetoothd dies, links and stack are told as lost; when it is back, all is rebuilt."""
+    await peripheral.advertise(EID)
+    central = RemoteCentral(bluez)
+    central.connect()
+    await told.has(("connected", central.path))
+    await bluez.stop()
+    await told.has(("stack_lost",))
+    assert told.entries == [
+        ("connected", central.path),
+        ("disconnected", central.path),
+        ("stack_lost",),
+    ]
+    await bluez.start()
+    await bluez.calls.until(lambda: bool(bluez.adverts))
+    assert bluez.application is not None
+    assert await central.write(MESSAGES, b"m1") is None
+    (advert,) = bluez.adverts.values()
+    assert advert["ServiceUUIDs"] == [EID_TEXT]
+
+
+async def test_restart_with_the_adapter_off(
+    bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
+) -> None:
+    """bluetoothd may be back before the adapter is on: the advert waits for that."""
+    await peripheral.advertise(EID)
+    await bluez.stop()
+    bluez.powered = False
+    await bluez.start()
+    await bluez.calls.until(lambda: bluez.application is not None)
+    for _ in range(5):  # round trips, in which a hasty attempt would show
+        await RemoteCentral(bluez).subscribe(MESSAGES)
+    assert bluez.count("RegisterAdvertisement") == 1
+    bluez.change(bluez.path, ADAPTER, Powered=Variant("b", True))
+    await bluez.calls.until(lambda: bool(bluez.adverts))
+    assert bluez.count("RegisterAdvertisement") == 2
+
+
+async def test_rebuild_is_tried_again(
+    bluez: FakeBluez,
+    peripheral: BluezPeripheral,
+    told: PeripheralRecord,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A rebuild that fails is repeated after a while, without any signal."""
+    monkeypatch.setattr(peripheral_module, "AGAIN", 0.01)
+    await peripheral.advertise(EID)
+    await bluez.stop()
+    refusals = iter([True, True, False])
+
+    def judge(member: str) -> None:
+        if member == "RegisterApplication" and next(refusals):
+            raise BluezFault("Failed", "too early")
+
+    bluez.judge_call = judge
+    await bluez.start()
+    await bluez.calls.until(lambda: bool(bluez.adverts))
+
+
+async def test_advertise_while_bluetoothd_is_away(
+    bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
+) -> None:
+    """The wish is kept until bluetoothd is back; notifying meanwhile fails as a lost link."""
+    await bluez.stop()
+    await told.has(("stack_lost",))
+    await peripheral.advertise(EID)
+    with pytest.raises(BluetoothError):
+        await peripheral.notify("/org/bluez/hci0/dev_any", Channel.MESSAGES, b"m2")
+    await bluez.start()
+    await bluez.calls.until(lambda: bool(bluez.adverts))
+
+
+async def test_adapter_unplugged(
+    bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
+) -> None:
+    """An adapter that goes and comes back, as on resume, is served again."""
+    await peripheral.advertise(EID)
+    interfaces = dict(bluez.objects[bluez.path])
+    bluez.remove(bluez.path)
+    await told.has(("stack_lost",))
+    bluez.application = None
+    bluez.adverts.clear()
+    bluez.add(bluez.path, interfaces)
+    await bluez.calls.until(lambda: bool(bluez.adverts))
+    assert bluez.application is not None
+
+
+async def test_adapter_switched_off_and_on(
+    bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
+) -> None:
+    """Switching off is told once; switching on renews the advert, not the application."""
+    await peripheral.advertise(EID)
+    bluez.change(bluez.path, ADAPTER, Powered=Variant("b", False))
+    await told.has(("stack_lost",))
+    bluez.change(bluez.path, ADAPTER, Powered=Variant("b", True))
+    await bluez.calls.until(lambda: bluez.count("RegisterAdvertisement") == 2)
+    assert bluez.count("RegisterApplication") == 1
+    assert told.entries == [("stack_lost",)]
+
+
+async def test_other_news_of_the_adapter(
+    bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
+) -> None:
+    """What else changes of the adapter, or on another one, is none of our business."""
+    await peripheral.advertise(EID)
+    bluez.change(bluez.path, ADAPTER, Alias=Variant("s", "renamed"))
+    other = RemoteCentral(bluez)
+    other.path = other.path.replace("hci0", "hci01")
+    other.connect()
+    await RemoteCentral(bluez).subscribe(MESSAGES)
+    await peripheral.stop_advertising()
+    assert bluez.count("RegisterAdvertisement") == 1
+    assert told.entries == [("subscribed", None, Channel.MESSAGES)]
+
+
+async def test_released_advert_is_renewed(
+    bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
+) -> None:
+    """An advert that BlueZ drops by itself is registered again."""
+    await peripheral.advertise(EID)
+    ((path, advert),) = bluez.adverts.items()
+    bluez.adverts.clear()
+    await bluez.call(advert["owner"], path, "org.bluez.LEAdvertisement1", "Release")
+    await bluez.calls.until(lambda: bool(bluez.adverts))
+
+
+async def test_end_of_the_bus(
+    bus: PrivateBus, bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
+) -> None:
+    """When the system bus itself dies, the stack is lost at once and closing still works."""
+    central = RemoteCentral(bluez)
+    central.connect()
+    await told.has(("connected", central.path))
+    await bus.kill()
+    await told.has(("stack_lost",))
+    assert told.entries[1:] == [("disconnected", central.path), ("stack_lost",)]
+    await peripheral.disconnect(central.path)
+    with pytest.raises(BluetoothError):
+        await peripheral.notify(central.path, Channel.MESSAGES, b"m2")
+    await peripheral.close()
