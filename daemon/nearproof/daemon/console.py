@@ -25,7 +25,7 @@ class InputNeeded(Exception):
 
 
 class Console:
-    """Where a role tells and asks."""
+    """Where a role tells and asks; `typed` is the descriptor that answers come from."""
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Console:
         language: Language = "en",
         as_json: bool = False,
         no_input: bool = False,
+        typed: int = 0,
         out: TextIO | None = None,
         err: TextIO | None = None,
     ) -> None:
@@ -43,7 +44,7 @@ class Console:
         self._no_input = no_input
         self._out = out or sys.stdout
         self._err = err or sys.stderr
-        self._lines = Lines(0)
+        self._lines = Lines(typed)
 
     def tell(self, event: str, step: str = "", **fields: Any) -> None:
         """Tell of one event; `step` is the step's number on the source page.

@@ -13,6 +13,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+import re
 import ssl
 from enum import StrEnum
 from typing import Any, Final, Self
@@ -28,6 +29,9 @@ WORD: Final = "NEARPROOF-JOIN"
 MAX_LINE: Final = 512  # characters
 TIMEOUT: Final = 10.0  # seconds to fetch a certificate
 
+_ORIGIN: Final = re.compile(
+    r"https://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\]):(?P<port>[1-9][0-9]{0,4})", re.ASCII
+)
 _NO_CHECK_TIME: Final = 0x200000  # X509_V_FLAG_NO_CHECK_TIME, which `ssl` does not name
 
 
@@ -145,14 +149,9 @@ def check_issuer(issuer: bytes) -> None:
 
 
 def check_origin(url: str) -> None:
-    """Raise `JoinError` (MALFORMED) unless `url` is exactly https://host:port."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise _malformed("not a URL") from None
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    if not parts.hostname or not port or url != f"https://{host}:{port}" or not url.isascii():
+    """Raise `JoinError` (MALFORMED) unless `url` is exactly https://host:port, in lower case."""
+    match = _ORIGIN.fullmatch(url)
+    if match is None or int(match["port"]) > 65535:
         raise _malformed("a backend's address is https://host:port, with nothing after it")
 
 

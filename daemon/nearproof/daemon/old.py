@@ -9,15 +9,17 @@ import asyncio
 import os
 
 from nearproof.crypto.errors import MalformedCode
+from nearproof.crypto.grant import Grant
 from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.session import actions as do
+from nearproof.crypto.session.actions import RefusalReason
 from nearproof.crypto.session.old import OldSession
 from nearproof.daemon.backend.wire import Ceremony, ReportReason
 from nearproof.daemon.clock import boottime
 from nearproof.daemon.driver.old import OldDriver
 from nearproof.daemon.laptop import Laptop
 from nearproof.daemon.outcomes import SessionEnded
-from nearproof.daemon.provider import Provider
+from nearproof.daemon.provider import Provider, ProviderError
 from nearproof.daemon.radio import open_peripheral
 from nearproof.daemon.tasks import alongside
 from nearproof.daemon.views import View
@@ -74,11 +76,22 @@ async def _prove(
     async with view(to_text(session.qr)):
         laptop.console.tell("qr_shown", "12", seconds=grant.policy.qr_ttl)
         end = await alongside(driver.serve(session), person.types_code(driver))
-    if end is None:
-        return
-    if end.report:
-        await provider.report(ceremony.id, grant.cti, ReportReason(end.reason))
-    raise SessionEnded(end)
+    if end is not None and end.report:
+        await _report(laptop, provider, ceremony, grant, ReportReason(end.reason))
+    if person.saw_other_device:
+        await _report(laptop, provider, ceremony, grant, ReportReason.OTHER_DEVICE_SEEN)
+    if end is not None:
+        raise SessionEnded(end)
+
+
+async def _report(
+    laptop: Laptop, provider: Provider, ceremony: Ceremony, grant: Grant, reason: ReportReason
+) -> None:
+    """Tell the account; a backend that cannot be reached must not hide how the session ended."""
+    try:
+        await provider.report(ceremony.id, grant.cti, reason)
+    except ProviderError as error:
+        laptop.console.tell("report_failed", "19", detail=str(error))
 
 
 class _Person:
@@ -87,6 +100,8 @@ class _Person:
     def __init__(self, laptop: Laptop) -> None:
         self._console = laptop.console
         self._wanted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._refused: set[RefusalReason] = set()
+        self.saw_other_device = False
 
     def hears(self, event: do.Event) -> None:
         """Pass one event of the session on to the console."""
@@ -104,8 +119,11 @@ class _Person:
             case do.Delivered():
                 self._console.tell("delivered", "19")
             case do.OtherDeviceSeen():
+                self.saw_other_device = True
                 self._console.tell("other_device_seen", "19")
-            case do.Refused():
+            case do.Refused() if event.reason not in self._refused:
+                # Once each: a neighbour who floods must not scroll the QR off the screen.
+                self._refused.add(event.reason)
                 self._console.tell("refused", "19", reason=event.reason, detail=event.detail)
             case _:
                 pass

@@ -4,8 +4,8 @@ Contract: `backend/openapi.yaml`.  Answers are bounded in size and time and beli
 as they fit the question; a grant is verified under the joined issuer key before it is handed on.
 Every request may be sent again: a POST carries an Idempotency-Key that its retries keep.
 
-httpx2 and the signature library are imported with the first request, so that a process that
-only holds a `Provider` stays small.
+Each request has a connection of its own (`backend/client.py`), so nothing stays open while a
+laptop waits.  The signature library is imported with the first signed request.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -28,11 +28,9 @@ from nearproof.crypto.grant import Grant, verify_grant
 from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.session.actions import EndReason
 from nearproof.daemon.backend import wire
+from nearproof.daemon.backend.client import NotHttp, Reply, exchange
 from nearproof.daemon.backend.wire import Ceremony, Device, Info, ReportReason
 from nearproof.daemon.join import HANDSHAKE_CUT, Joined, client_context
-
-if TYPE_CHECKING:
-    import httpx2
 
 T = TypeVar("T")
 
@@ -102,15 +100,15 @@ class _Answer:
 class Provider:
     """One laptop's connection to the backend it has joined.
 
-    Used as an async context manager, or closed with `close`.  Every method may raise
-    `ProviderError`; none of them leaves anything half done at the backend.
+    An async context manager, for the span in which a laptop talks to it.  Every method may
+    raise `ProviderError`; none of them leaves anything half done at the backend.
     """
 
     def __init__(self, joined: Joined, device_key: DeviceKey, *, timeout: float = TIMEOUT) -> None:
         self._joined = joined
         self._key = device_key
         self._timeout = timeout
-        self._client: httpx2.AsyncClient | None = None
+        self._context = client_context(joined)
         self._ahead: int | None = None  # the server's clock minus this laptop's boot-time clock
 
     async def __aenter__(self) -> Self:
@@ -122,13 +120,7 @@ class Provider:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connections; idempotent."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        """Nothing is open between requests, and so nothing is to be closed."""
 
     async def info(self) -> Info:
         """The backend's version, issuer and time."""
@@ -239,30 +231,25 @@ class Provider:
         raise AssertionError  # the last try returns or raises
 
     async def _try(self, question: _Question) -> _Answer:
-        import httpx2
-
         headers = await self._headers(question)
-        if self._client is None:
-            self._client = _client(self._joined)
         url = self._joined.url + question.target
         try:
             async with asyncio.timeout(self._timeout):
-                async with self._client.stream(
-                    question.method, url, headers=headers, content=question.body
-                ) as response:
-                    answer = await _read(response)
+                reply = await exchange(
+                    url, self._context, question.method, headers, question.body, MAX_ANSWER
+                )
         except TimeoutError:
             raise _failure(ProviderReason.UNREACHABLE, "no whole answer in time") from None
-        except httpx2.TransportError as error:
-            raise _transport_failure(error) from None
-        if answer.status >= 400:
-            raise _problem(answer)
-        return answer
+        except NotHttp as error:
+            raise _lying(str(error)) from None
+        except (OSError, UnicodeError) as error:
+            raise _connection_failure(error) from None
+        return _judged(reply)
 
     async def _headers(self, question: _Question) -> dict[str, str]:
         from nearproof.daemon.backend.signatures import IDEMPOTENCY_KEY, sign
 
-        headers = {"Accept-Encoding": "identity"}
+        headers: dict[str, str] = {}
         if question.method != "GET":
             headers["Content-Type"] = question.media
             headers[IDEMPOTENCY_KEY] = question.idempotency
@@ -279,30 +266,17 @@ def _post(target: str, body: bytes = b"{}") -> _Question:
     return _Question("POST", target, body, idempotency=secrets.token_hex(16))
 
 
-def _client(joined: Joined) -> httpx2.AsyncClient:
-    import httpx2
-
-    return httpx2.AsyncClient(
-        verify=client_context(joined),
-        trust_env=False,  # no proxies and no CAs from the environment
-        follow_redirects=False,
-        timeout=None,  # `_try` bounds the whole exchange
-    )
-
-
-async def _read(response: httpx2.Response) -> _Answer:
-    """The whole answer, undecoded, as long as it is not larger than any of ours can be."""
-    if "content-encoding" in response.headers:
+def _judged(reply: Reply) -> _Answer:
+    """The answer, if it is one that a request of ours can have; raises `ProviderError`."""
+    if "content-encoding" in reply.headers:
         raise _lying("an encoded answer, which nobody asked for")
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > MAX_ANSWER:
-            raise _lying(f"an answer of more than {MAX_ANSWER} bytes")
-    media = wire.essence(response.headers.get("content-type", ""))
-    if 300 <= response.status_code < 400:
+    if 300 <= reply.status < 400:
         raise _lying("a redirect")
-    return _Answer(response.status_code, media, bytes(body))
+    media = wire.essence(reply.headers.get("content-type", ""))
+    answer = _Answer(reply.status, media, reply.body)
+    if reply.status >= 400:
+        raise _problem(answer)
+    return answer
 
 
 def _problem(answer: _Answer) -> ProviderError:
@@ -325,23 +299,11 @@ def _problem(answer: _Answer) -> ProviderError:
     )
 
 
-def _transport_failure(error: httpx2.TransportError) -> ProviderError:
-    import httpx2
-
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(error, httpx2.ConnectError) and isinstance(cause, ssl.SSLError):
-            break
-        cause = cause.__cause__ or cause.__context__
+def _connection_failure(error: Exception) -> ProviderError:
     # A server that goes away in mid-handshake has shown no wrong certificate.
-    if cause is not None and not isinstance(cause, HANDSHAKE_CUT):
+    if isinstance(error, ssl.SSLError) and not isinstance(error, HANDSHAKE_CUT):
         return _failure(ProviderReason.WRONG_CERTIFICATE, "not the backend that was joined")
-    text = str(error)
-    # A server that dies in mid-answer ends in the same class as one that talks nonsense.
-    cut = "disconnected" in text or "peer closed" in text
-    if isinstance(error, httpx2.RemoteProtocolError) and not cut:
-        return _lying("not HTTP")
-    return _failure(ProviderReason.UNREACHABLE, text or type(error).__name__)
+    return _failure(ProviderReason.UNREACHABLE, str(error) or type(error).__name__)
 
 
 def _decoded(answer: _Answer, shape: type[T]) -> T:

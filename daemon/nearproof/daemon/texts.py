@@ -59,6 +59,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Another device also has your QR code. It got nothing.",
         "En anden enhed har også din QR-kode. Den fik intet.",
     ),
+    "report_failed": (
+        "Your account could not be told of this ({detail}).",
+        "Din konto kunne ikke få besked om dette ({detail}).",
+    ),
     # NEW
     "activated": (
         "“{label}” is now active for {account}.",

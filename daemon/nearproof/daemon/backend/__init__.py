@@ -1,6 +1,7 @@
 """The identity provider's side: an HTTP service over one SQLite file.
 
     wire         what goes over HTTP: bodies, codes, media types   (client and server)
+    client       one HTTP exchange over pinned TLS                 (client)
     signatures   RFC 9421 request signatures                       (client and server)
     rules        who may do what, when: pure                       no I/O, no clock
     schema       the tables

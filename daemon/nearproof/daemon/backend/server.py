@@ -24,7 +24,7 @@ from nearproof.daemon.backend.app import App
 from nearproof.daemon.backend.data_dir import DataDir, open_data_dir
 from nearproof.daemon.backend.rules import BackendPolicy
 from nearproof.daemon.backend.service import Service
-from nearproof.daemon.join import JoinLine
+from nearproof.daemon.join import JoinLine, check_origin
 
 CONNECTIONS: Final = 512  # at once; more are answered 503
 HEADERS: Final = 16 * 1024  # bytes of one request's head
@@ -59,12 +59,14 @@ def serve(
 
     Port 0 takes a free one.  `reached_at` is the host name or address for the join line where
     it is not `host`; for a wildcard the address of the default route stands in.  Raises
-    `OSError` where it cannot listen, and what `open_data_dir` raises.
+    `OSError` where it cannot listen, `JoinError` where no laptop could use the address, and what
+    `open_data_dir` raises.
     """
     with open_data_dir(data_dir) as data, _listen(host, port) as listener:
-        shown = reached_at or _reachable(host)
+        shown = (reached_at or _reachable(host)).lower()
         name = f"[{shown}]" if ":" in shown else shown
         url = f"https://{name}:{listener.getsockname()[1]}"
+        check_origin(url)
         line = JoinLine(url, data.pin, data.issuer.public)
         app = App(Service(data.store, data.issuer, policy, os.urandom))
         try:

@@ -1,0 +1,254 @@
+"""The two roles against a real backend, on one emulated air: what happens when things go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.world import NO_WAIT, BackendProcess, start_backend
+from daemon.laptops import FAST
+from nearproof.ble.virtual.air import open_air
+from nearproof.config.home import Backend, Home
+from nearproof.config.settings import Settings
+from nearproof.crypto.session.actions import EndReason
+from nearproof.daemon import new, old
+from nearproof.daemon.backend.admin import invite
+from nearproof.daemon.console import Console, InputNeeded
+from nearproof.daemon.laptop import AlreadyEnrolled, Laptop
+from nearproof.daemon.outcomes import SessionEnded
+from nearproof.daemon.provider import ProviderError, ProviderReason
+from nearproof.daemon.views import view_named
+
+
+class Out(io.StringIO):
+    """Standard output whose events can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[dict[str, Any]] = []
+        self._news = asyncio.Event()
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            self.events.append(json.loads(text))
+            self._news.set()
+        return len(text)
+
+    async def until(self, name: str) -> dict[str, Any]:
+        async with asyncio.timeout(40):
+            while True:
+                for event in self.events:
+                    if event["event"] == name:
+                        return event
+                self._news.clear()
+                await self._news.wait()
+
+    def told(self, name: str) -> bool:
+        return any(event["event"] == name for event in self.events)
+
+
+@dataclass
+class Side:
+    """One laptop: what it tells, and a keyboard."""
+
+    laptop: Laptop
+    out: Out
+    keyboard: int
+
+    def type(self, line: str) -> None:
+        os.write(self.keyboard, f"{line}\n".encode())
+
+
+@dataclass
+class Desk:
+    """A backend, an air, and laptops on it."""
+
+    folder: Path
+    backend: BackendProcess
+    air: str
+    stack: contextlib.ExitStack
+
+    @property
+    def screen(self) -> Path:
+        return self.folder / "screen.png"
+
+    def side(self, name: str) -> Side:
+        """A laptop that has joined; again: the same home, a new terminal."""
+        home = Home(self.folder / name)
+        joined = self.backend.joined
+        home.save_backend(Backend(joined.url, joined.certificate, joined.issuer))
+        reading, writing = os.pipe()
+        self.stack.callback(os.close, reading)
+        self.stack.callback(_close, writing)
+        out = Out()
+        console = Console(role=name, as_json=True, out=out, typed=reading)
+        settings = Settings(radio=self.air, camera=f"lens:{self.screen}?seed=3", label=name)
+        return Side(Laptop(home, settings, console), out, writing)
+
+    async def old(self) -> Side:
+        """A laptop with an activated authenticator."""
+        side = self.side("old")
+        if side.laptop.home.device() is None:
+            code = invite(self.folder / "backend", "anna", NO_WAIT)
+            await new.activate(side.laptop, code)
+        return side
+
+    def shows(self, side: Side) -> asyncio.Task[None]:
+        view = view_named(f"png:{self.screen}", side.laptop.console)
+        return self._task(old.copy(side.laptop, view))
+
+    def scans(self, side: Side, user: str = "anna") -> asyncio.Task[None]:
+        return self._task(new.copy(side.laptop, user=user))
+
+    def _task(self, story: Any) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(story)
+        self.stack.callback(task.cancel)
+        return task
+
+
+def _close(descriptor: int) -> None:
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    backend = start_backend(tmp_path / "backend")
+    with contextlib.ExitStack() as stack:
+        async with open_air(settings=FAST) as (_, address):
+            desk = Desk(tmp_path, backend, address, stack)
+            yield desk
+    desk.backend.kill()
+
+
+async def to_the_code(desk: Desk, old_side: Side, new_side: Side) -> tuple[Any, Any, str]:
+    showing, scanning = desk.shows(old_side), desk.scans(new_side)
+    code = (await new_side.out.until("code"))["code"]
+    await old_side.out.until("asked")
+    return showing, scanning, code
+
+
+async def honest(desk: Desk, old_side: Side, new_side: Side) -> None:
+    showing, scanning, code = await to_the_code(desk, old_side, new_side)
+    old_side.type(f"{code[:3]} {code[3:]}")
+    await asyncio.gather(showing, scanning)
+    device = new_side.laptop.home.device()
+    assert device is not None and device.account == "anna"
+    assert new_side.laptop.home.enrolment() is None
+
+
+async def test_the_story(desk: Desk) -> None:
+    """OLD copies, NEW is enrolled; a second copy to it is refused, and it can copy onwards."""
+    new_side = desk.side("new")
+    await honest(desk, await desk.old(), new_side)
+    with pytest.raises(AlreadyEnrolled):
+        await new.copy(new_side.laptop, user="anna")
+    await honest(desk, desk.side("new"), desk.side("third"))
+
+
+async def test_a_malformed_code_is_asked_for_again(desk: Desk) -> None:
+    """Letters are no try."""
+    old_side, new_side = await desk.old(), desk.side("new")
+    showing, scanning, code = await to_the_code(desk, old_side, new_side)
+    old_side.type("hello")
+    await old_side.out.until("code_malformed")
+    old_side.type(code)
+    await asyncio.gather(showing, scanning)
+
+
+async def test_a_wrong_code_costs_one_qr_and_no_new_waiting(desk: Desk) -> None:
+    """It ends the QR and is reported; the next attempt completes in the same ceremony."""
+    old_side = await desk.old()
+    showing, _, code = await to_the_code(desk, old_side, desk.side("new"))
+    old_side.type(f"{(int(code) + 1) % 10**6:06}")
+    with pytest.raises(SessionEnded) as ended:
+        await showing
+    assert ended.value.reason is EndReason.WRONG_CODE
+    assert not desk.screen.exists()
+    again = await desk.old()
+    await honest(desk, again, desk.side("new-again"))
+    ordered = again.out.events[0]
+    assert (ordered["event"], ordered["grants_left"]) == ("copy_ordered", 2)
+
+
+async def test_a_dead_backend_does_not_hide_the_wrong_code(desk: Desk) -> None:
+    """The report fails and says so; the ending is still the wrong code."""
+    old_side = await desk.old()
+    showing, _, code = await to_the_code(desk, old_side, desk.side("new"))
+    desk.backend.kill()
+    old_side.type(f"{(int(code) + 1) % 10**6:06}")
+    with pytest.raises(SessionEnded) as ended:
+        await showing
+    assert ended.value.reason is EndReason.WRONG_CODE
+    assert old_side.out.told("report_failed")
+
+
+async def test_the_proof_survives_a_dead_backend(desk: Desk) -> None:
+    """Killed before the hand-off: the proof stays on disk, and is taken when it is back."""
+    old_side, new_side = await desk.old(), desk.side("new")
+    showing, scanning, code = await to_the_code(desk, old_side, new_side)
+    desk.backend.kill()
+    old_side.type(code)
+    with pytest.raises(ProviderError) as failed:
+        await scanning
+    assert failed.value.reason is ProviderReason.UNREACHABLE
+    await showing
+    kept = new_side.laptop.home.enrolment()
+    assert kept is not None and kept.bundle
+    desk.backend = start_backend(desk.folder / "backend", port=desk.backend.port)
+    again = desk.side("new")
+    await new.copy(again.laptop, user="anna")
+    assert [event["event"] for event in again.out.events] == ["accepted", "activated"]
+
+
+async def test_another_users_name_is_refused(desk: Desk) -> None:
+    """The QR of an account that is not the one named on NEW enrols nothing there."""
+    old_side, new_side = await desk.old(), desk.side("new")
+    showing, scanning = desk.shows(old_side), desk.scans(new_side, user="mallory")
+    code = (await new_side.out.until("code"))["code"]
+    await old_side.out.until("asked")
+    old_side.type(code)
+    with pytest.raises(ProviderError) as refused:
+        await scanning
+    assert (refused.value.step, refused.value.code) == (8, "wrong_account")
+    await showing
+    assert new_side.laptop.home.device() is None
+    await new.copy(desk.side("new").laptop, user="anna")
+
+
+async def test_an_ended_input_frees_the_radio(desk: Desk) -> None:
+    """Nobody types: OLD ends by name, takes the QR away, and the next attempt works."""
+    old_side, new_side = await desk.old(), desk.side("new")
+    os.close(old_side.keyboard)
+    showing = desk.shows(old_side)
+    scanning = desk.scans(new_side)
+    with pytest.raises(InputNeeded):
+        await showing
+    scanning.cancel()
+    await asyncio.gather(scanning, return_exceptions=True)
+    assert not desk.screen.exists()
+    await honest(desk, await desk.old(), desk.side("new"))
+
+
+@pytest.mark.parametrize("moment", ["qr_shown", "bound", "code_wanted"])
+async def test_a_stopped_old_can_start_again(
+    desk: Desk, moment: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C at any moment: the QR and the advert go, and `old copy` goes on where it stood."""
+    old_side, new_side = await desk.old(), desk.side("new")
+    showing, scanning = desk.shows(old_side), desk.scans(new_side)
+    await old_side.out.until(moment)
+    for task in (showing, scanning):
+        task.cancel()
+    await asyncio.gather(showing, scanning, return_exceptions=True)
+    assert not desk.screen.exists()
+    await honest(desk, await desk.old(), desk.side("new"))
