@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -28,7 +28,7 @@ class Advert:
     `peer` names the advertiser for this scan (an address); `handle` is the driver's own.
     """
 
-    service_uuids: tuple[bytes, ...]
+    service_uuids: tuple[bytes, ...] = field(repr=False)  # an EID is not for logs
     rssi: int | None
     peer: str
     handle: object = None

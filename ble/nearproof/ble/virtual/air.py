@@ -214,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--advert-interval", type=float, metavar="MS")
     parser.add_argument("--loss", type=float, default=0.0, metavar="0..1")
     parser.add_argument("--rssi", type=int, default=AirSettings().rssi, metavar="DBM")
-    parser.add_argument("--seed", type=int, help="make losses and delays repeatable")
+    parser.add_argument("--seed", type=int, help="of the losses and delays drawn")
     parser.add_argument("--control", action="store_true", help="settings on stdin; end with it")
     return parser
 

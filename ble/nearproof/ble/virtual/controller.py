@@ -67,7 +67,8 @@ class AirAdvertiser(LegacyAdvertiser):
     """The legacy advertiser of one controller."""
 
     def __init__(self, radio: AirController) -> None:
-        super().__init__(radio)
+        # The interval without any parameters (7.8.5); stock Bumble's would be 0.
+        super().__init__(radio, advertising_interval_min=0x0800, advertising_interval_max=0x0800)
         self.radio = radio
 
     def _on_timer_fired(self) -> None:

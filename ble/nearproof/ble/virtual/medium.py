@@ -161,7 +161,14 @@ class Channel:
         if self._queues.pop(end.role, None) is not None:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer = self._loop.call_later(self.supervision * SUPERVISION_UNIT, self._die)
+            self._timer = self._loop.call_later(self.supervision * SUPERVISION_UNIT, self.drop)
+
+    def drop(self) -> None:
+        """End the link for both ends, as out of range: each host hears of a timeout."""
+        ends = [self._ends[role] for role in self._queues]
+        self.close()
+        for end in ends:
+            end.ended(hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
 
     def close(self) -> None:
         """Take the link off the air; tells nobody."""
@@ -202,20 +209,15 @@ class Channel:
                 self._ends[role].delivered(self._queues[role].popleft())
                 if role not in self._queues:  # this packet ended the link
                     return
-        if heard:
+        due = any(ready.values()) or self._air.settings.loss >= 1
+        if heard or not due:
             self._silent_since = None
         elif self._silent_since is None:
             self._silent_since = self._loop.time()
         elif self._loop.time() - self._silent_since >= self.supervision * SUPERVISION_UNIT:
-            self._die()
+            self.drop()
             return
         self.wake()
-
-    def _die(self) -> None:
-        ends = [self._ends[role] for role in self._queues]
-        self.close()
-        for end in ends:
-            end.ended(hci.HCI_ErrorCode.CONNECTION_TIMEOUT_ERROR)
 
 
 def with_changes(settings: AirSettings, changes: dict[str, object]) -> AirSettings:

@@ -106,6 +106,7 @@ async def twin(stage: Stage, audience: Audience) -> Verdict:
         audience.types("old", "19", f"types the code that NEW shows: {code}")
         old.type(code)
         exit_code = await old.exit_code()
+        await new.stop()
     return await _alerted(stage, old, exit_code)
 
 
