@@ -12,7 +12,7 @@ from backend.world import World, backend, code_of
 from nearproof.daemon.backend.admin import invite, revoke
 from nearproof.daemon.backend.rules import BackendPolicy, Problem
 from nearproof.daemon.backend.wire import CeremonyState, DeviceState, ReportReason, ServiceCode
-from nearproof.daemon.provider import Provider, ProviderError, ProviderReason
+from nearproof.daemon.provider import ProviderError, ProviderReason
 
 
 async def refused(call: object) -> ProviderError:
@@ -190,5 +190,4 @@ async def test_racing_starts_make_one_copy(here: World) -> None:
     key = await here.activated("alice")
     providers = [here.laptop(key) for _ in range(20)]
     copies = await asyncio.gather(*(provider.start_copy() for provider in providers))
-    await asyncio.gather(*(Provider.close(provider) for provider in providers))
     assert len({copy.id for copy in copies}) == 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ import pytest
 from backend.world import World, backend
 from nearproof.config.files import FileDamaged
 from nearproof.daemon.backend.data_dir import open_data_dir
+from nearproof.daemon.backend.errors import SchemaUnknown
 from nearproof.daemon.backend.rules import Problem
-from nearproof.daemon.backend.store import SchemaUnknown, Store
+from nearproof.daemon.backend.store import Store
+from nearproof.daemon.backend.wire import ServiceCode
 
 
 def test_everything_in_it_is_private(tmp_path: Path) -> None:
@@ -72,10 +76,9 @@ def test_a_damaged_file_stays_as_it_is(tmp_path: Path, name: str, content: bytes
 def test_a_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
     """`SchemaUnknown` instead of guessing."""
     database = tmp_path / "backend.db"
-    store = Store(database)
-    with store.write() as records:
-        records._connection.exec_driver_sql("PRAGMA user_version = 2")
-    store.close()
+    Store(database).close()
+    with closing(sqlite3.connect(database)) as other:
+        other.execute("PRAGMA user_version = 2")
     with pytest.raises(SchemaUnknown, match="version 2"):
         Store(database)
 
@@ -96,18 +99,14 @@ def test_a_full_disk_is_busy_and_loses_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "backend.db")
     with store.write() as records:
         records.add_account("before")
-    with pytest.raises(Problem), store.write() as records:
-        pages = records._connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        records._connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(Problem) as caught, store.write() as records:
+        records._connection.exec_driver_sql("PRAGMA max_page_count = 1")  # the disk is full
         for number in range(1000):
             records.add_account(f"{number}" * 60)
     store.close()
-    store = Store(tmp_path / "backend.db")
-    with store.write() as records, pytest.raises(AssertionError):
-        records.add_account("before")  # is there: nothing to add
-        records.log("before", "checked")
-        raise AssertionError
-    store.close()
+    assert caught.value.code is ServiceCode.BUSY
+    with closing(sqlite3.connect(tmp_path / "backend.db")) as other:
+        assert other.execute("SELECT name FROM accounts").fetchall() == [("before",)]
 
 
 async def test_seeds_and_codes_stay_out_of_what_the_server_prints(tmp_path: Path) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import ssl
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from backend.world import World, backend, code_of
+from backend.world import NO_WAIT, World, backend, code_of
 from nearproof.daemon.backend import app as app_module
 from nearproof.daemon.backend.app import App
-from nearproof.daemon.join import client_context
+from nearproof.daemon.backend.server import Ready, serve
+from nearproof.daemon.join import JoinError, JoinLine, client_context
 
 MEGABYTE = 1 << 20
 
@@ -198,3 +200,34 @@ def test_it_ends_in_order_when_told(tmp_path: Path) -> None:
     """SIGTERM: exit code 0."""
     with backend(tmp_path) as running:
         assert running.stop() == 0
+
+
+@pytest.mark.parametrize("address", ["a host", "user@host", "høst"])
+def test_an_address_that_no_laptop_could_use_is_refused(tmp_path: Path, address: str) -> None:
+    """At the start, and not on the first laptop."""
+    with pytest.raises(JoinError):
+        serve("127.0.0.1", 0, tmp_path, NO_WAIT, ready=print, reached_at=address)
+
+
+@pytest.mark.parametrize(
+    ("host", "reached_at", "named"),
+    [
+        ("127.0.0.1", None, "127.0.0.1"),
+        ("::1", None, "[::1]"),
+        ("127.0.0.1", "Laptop.Example", "laptop.example"),
+        ("0.0.0.0", "192.0.2.7", "192.0.2.7"),  # noqa: S104  the wildcard is what is tested
+    ],
+)
+def test_the_join_line_names_what_laptops_can_reach(
+    tmp_path: Path, host: str, reached_at: str | None, named: str
+) -> None:
+    """The address listened on, or the one that the operator gave."""
+    seen: list[Ready] = []
+
+    def ready(ready: Ready) -> None:
+        seen.append(ready)
+        signal.raise_signal(signal.SIGTERM)
+
+    serve(host, 0, tmp_path, NO_WAIT, ready=ready, reached_at=reached_at)
+    assert JoinLine.parse(seen[0].join).url == seen[0].url
+    assert seen[0].url.rpartition(":")[0] == f"https://{named}"

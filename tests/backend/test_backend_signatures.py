@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from backend.world import World, code_of
 from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon.backend import wire
+from nearproof.daemon.backend.rules import Problem
 from nearproof.daemon.backend.signatures import (
     CLOCK_SKEW,
     IDEMPOTENCY_KEY,
@@ -22,6 +23,7 @@ from nearproof.daemon.backend.signatures import (
     sign,
     verify,
 )
+from nearproof.daemon.backend.wire import ServiceCode
 
 KEY, OTHER = DeviceKey(bytes(32)), DeviceKey(bytes([1]) * 32)
 URL = "https://backend.test:8443/v1/redemptions?account=alice&label=x"
@@ -95,6 +97,17 @@ def test_a_signature_that_covers_less_is_refused(component: str) -> None:
         check(headers)
 
 
+def test_a_post_signs_its_idempotency_key_and_its_body_even_if_empty() -> None:
+    """Otherwise whoever carries the request could have it done again."""
+    unkeyed = sign(KEY, "POST", URL, {}, BODY, NOW)
+    with pytest.raises(SignatureRefused, match="idempotency-key"):
+        check({**unkeyed, IDEMPOTENCY_KEY: "added-later"})
+    empty = sign(KEY, "POST", URL, {IDEMPOTENCY_KEY: "a-good-key"}, b"", NOW)
+    assert check(empty, body=b"") == KEY.public
+    get = sign(KEY, "GET", URL, {}, b"", NOW)
+    assert check(get, method="GET", body=b"") == KEY.public
+
+
 @given(st.binary(min_size=64, max_size=64))
 def test_no_other_signature_holds(signature: bytes) -> None:
     """Random signatures, and the constant one that small-order keys accept."""
@@ -126,6 +139,26 @@ def test_the_key_of_another_does_not_help() -> None:
         changed = headers["Signature-Input"].replace(KEY.kid.hex(), kid)
         with pytest.raises(refusal):
             check({**headers, "Signature-Input": changed})
+
+
+def test_two_signatures_are_one_too_many() -> None:
+    """Both good, by two laptops: the request would have two signers."""
+    fields = signed()
+    other = sign(OTHER, "POST", URL, {IDEMPOTENCY_KEY: "a-good-key"}, BODY, NOW)
+    for name in ("Signature", "Signature-Input"):
+        fields[name] += ", " + other[name].replace("nearproof=", "second=", 1)
+    with pytest.raises(SignatureRefused, match="one signature"):
+        check(fields)
+
+
+def test_a_failure_to_look_the_key_up_is_no_bad_signature() -> None:
+    """A database that is busy says so: the laptop asks again."""
+
+    def busy(_kid: str) -> bytes:
+        raise Problem(ServiceCode.BUSY)
+
+    with pytest.raises(Problem):
+        verify(HttpMessage("POST", URL, signed()), BODY, busy, NOW)
 
 
 async def test_over_http_an_unsigned_request_is_refused(here: World) -> None:

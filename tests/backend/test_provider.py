@@ -285,7 +285,7 @@ async def test_it_survives_a_restart_of_the_backend(tmp_path: Path) -> None:
 
 
 def test_holding_a_provider_imports_no_server_and_no_http_client() -> None:
-    """SQLAlchemy, Starlette and uvicorn never, httpx2 with the first request only."""
+    """Not before the first request, and the server's parts never."""
     program = (
         "import sys, nearproof.daemon.provider\n"
         "heavy = {'sqlalchemy', 'starlette', 'uvicorn', 'httpx2', 'http_message_signatures'}\n"

@@ -88,7 +88,7 @@ def test_the_ceremony_for_eyes() -> None:
     ("attack", "step", "refusal"),
     [
         ("screenshot", "19", "not_near"),
-        ("neighbour", "19", "bad_m1"),
+        ("neighbour", "19", "bad_m1; bad_t1_seal"),
         ("specter", "19", "wrong_code"),
         ("twin", "19", "wrong_code"),
         ("replay", "20", "verifier step 8: request_key; verifier step 8: key_redeemed"),

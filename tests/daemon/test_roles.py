@@ -7,7 +7,7 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,8 +109,8 @@ class Desk:
     def scans(self, side: Side, user: str = "anna") -> asyncio.Task[None]:
         return self._task(new.copy(side.laptop, user=user))
 
-    def _task(self, story: Any) -> asyncio.Task[None]:
-        task = asyncio.ensure_future(story)
+    def _task(self, story: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(story)
         self.stack.callback(task.cancel)
         return task
 

@@ -1,4 +1,4 @@
-"""The decoder's figures, on a small part of the set that scripts/benchmarks/photographs.py makes."""
+"""The decoder's figures, on a small part of the set of scripts/benchmarks/photographs.py."""
 
 from __future__ import annotations
 

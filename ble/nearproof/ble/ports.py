@@ -103,7 +103,7 @@ class Link(Protocol):
         """Switch notifications off."""
 
     async def write(self, channel: Channel, value: bytes) -> None:
-        """Write with response.  Raises `AttError` if refused, `BluetoothError` if the link is lost."""
+        """Write with response.  Raises `AttError` if refused, `BluetoothError` if it is lost."""
 
     async def disconnect(self) -> None:
         """End the link; idempotent, and quick: does not wait for a slow stack."""

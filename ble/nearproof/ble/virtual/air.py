@@ -18,13 +18,14 @@ import logging
 import random
 import struct
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
 from bumble import hci
 from bumble.transport.common import HCI_PACKET_INFO
 
+from nearproof.ble.virtual.btsnoop import Btsnoop
 from nearproof.ble.virtual.connection import HostFault
 from nearproof.ble.virtual.controller import AirController
 from nearproof.ble.virtual.medium import Air, AirSettings, with_changes
@@ -38,11 +39,20 @@ _ADVERTS_UP_TO: Final = 32 * 1024  # bytes unread by a host beyond which it hear
 _UNREAD_UP_TO: Final = 256 * 1024  # bytes unread beyond which a host is disconnected
 
 
+Tap = Callable[[bytes], None]
+
+
+def _unheard(_packet: bytes) -> None:
+    return None
+
+
 class HostSocket:
     """The way from a controller to its host, with a bound on what a host leaves unread."""
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, heard: Tap) -> None:
+        """`heard` is told every packet that goes to the host."""
         self._writer = writer
+        self._heard = heard
 
     def on_packet(self, packet: bytes) -> None:
         """Send one H4 packet; adverts are dropped, as by a real controller, when it lags."""
@@ -53,6 +63,7 @@ class HostSocket:
         if unread > _UNREAD_UP_TO:
             transport.abort()
         elif unread <= _ADVERTS_UP_TO or not _is_advert(packet):
+            self._heard(packet)
             self._writer.write(packet)
 
 
@@ -74,12 +85,16 @@ async def _read_packet(reader: asyncio.StreamReader) -> bytes:
 
 
 async def _serve_host(
-    controller: AirController, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    controller: AirController,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    heard: Tap,
 ) -> None:
     for turn in itertools.count(1):
         packet = await _read_packet(reader)
         if writer.is_closing():  # what it sent before it was put off does not matter any more
             return
+        heard(packet)
         try:
             controller.on_packet(packet)
         except HostFault:
@@ -93,8 +108,9 @@ async def _serve_host(
 class AirServer:
     """Lets hosts onto one air."""
 
-    def __init__(self, air: Air) -> None:
+    def __init__(self, air: Air, snoop: Btsnoop | None = None) -> None:
         self.air = air
+        self._snoop = snoop
         self._numbers = itertools.count(1)
         self._hosts: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
@@ -110,10 +126,11 @@ class AirServer:
             hci.Address.PUBLIC_DEVICE_ADDRESS,
         )
         controller = AirController(f"host {number}", self.air, address)
-        controller.host = HostSocket(writer)
+        to_host, from_host = self._taps(number, address)
+        controller.host = HostSocket(writer, to_host)
         self._hosts[writer] = asyncio.current_task()
         try:
-            await _serve_host(controller, reader, writer)
+            await _serve_host(controller, reader, writer, from_host)
         except HostFault as fault:
             logger.warning("host %d is put off the air: %s", number, fault)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -124,6 +141,14 @@ class AirServer:
             controller.host = None
             self.air.remove_controller(controller)
             writer.transport.abort()  # a host that does not read would hold up a close
+
+    def _taps(self, number: int, address: hci.Address) -> tuple[Tap, Tap]:
+        """Where the packets to and from this host are noted."""
+        snoop = self._snoop
+        if snoop is None:
+            return _unheard, _unheard
+        snoop.host(number, bytes(address))
+        return functools.partial(snoop.to_host, number), functools.partial(snoop.from_host, number)
 
     async def close(self) -> None:
         """Put every host off the air."""
@@ -140,14 +165,17 @@ async def open_air(
     port: int = 0,
     settings: AirSettings | None = None,
     rng: random.Random | None = None,
+    btsnoop: Path | None = None,
 ) -> AsyncIterator[tuple[Air, str]]:
     """Run an air in this event loop; yields it and its address for the ports ("air:...").
 
     It listens on a unix socket, or without a path on a loopback TCP port (0: any free one).
-    `rng` draws losses and advert delays.  Raises `OSError` if it cannot listen.
+    `rng` draws losses and advert delays; all HCI traffic goes to the file `btsnoop`, if given.
+    Raises `OSError` if it cannot listen or write there.
     """
     air = Air(settings or AirSettings(), rng or random.Random())  # noqa: S311  # no secret
-    hosts = AirServer(air)
+    snoop = Btsnoop(btsnoop) if btsnoop is not None else None
+    hosts = AirServer(air, snoop)
     if path is not None:
         server = await asyncio.start_unix_server(hosts.on_connect, path)
         address = f"air:{path}"
@@ -162,6 +190,8 @@ async def open_air(
         await server.wait_closed()
         for channel in list(air.channels):
             channel.close()
+        if snoop is not None:
+            snoop.close()
         if path is not None:
             _remove(path)  # Python does so by itself from 3.13
 
@@ -196,7 +226,7 @@ async def _run(arguments: argparse.Namespace) -> None:
         rssi=arguments.rssi,
     )
     rng = random.Random(arguments.seed)  # noqa: S311  # no secret
-    where = {"path": arguments.socket, "port": arguments.port}
+    where = {"path": arguments.socket, "port": arguments.port, "btsnoop": arguments.btsnoop}
     async with open_air(**where, settings=settings, rng=rng) as (air, address):
         print(json.dumps({"ready": address}), flush=True)
         if arguments.control:
@@ -215,6 +245,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--loss", type=float, default=0.0, metavar="0..1")
     parser.add_argument("--rssi", type=int, default=AirSettings().rssi, metavar="DBM")
     parser.add_argument("--seed", type=int, help="of the losses and delays drawn")
+    parser.add_argument("--btsnoop", type=Path, metavar="FILE", help="write all HCI traffic here")
     parser.add_argument("--control", action="store_true", help="settings on stdin; end with it")
     return parser
 

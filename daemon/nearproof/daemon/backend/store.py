@@ -18,6 +18,7 @@ from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from nearproof.daemon.backend import schema
+from nearproof.daemon.backend.errors import SchemaUnknown
 from nearproof.daemon.backend.records import Records
 from nearproof.daemon.backend.rules import Millis, Problem
 from nearproof.daemon.backend.wire import ServiceCode
@@ -31,10 +32,6 @@ _NOW: Final = text("SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000.
 _TRANSIENT: Final = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
 )
-
-
-class SchemaUnknown(Exception):
-    """The database was made by another version of this program; nothing was changed."""
 
 
 class Store:

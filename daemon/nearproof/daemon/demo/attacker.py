@@ -15,6 +15,7 @@ from pathlib import Path
 from nearproof.ble.errors import AttError, BluetoothError
 from nearproof.ble.framing import split
 from nearproof.ble.ports import Advert, Channel
+from nearproof.ble.virtual.btsnoop import att_values_written
 from nearproof.ble.virtual.central import VirtualCentral, VirtualLink
 from nearproof.ble.virtual.peripheral import VirtualPeripheral
 from nearproof.crypto.grant import Policy, issue_grant, verify_grant
@@ -28,6 +29,8 @@ from nearproof.daemon.driver.new import NewDriver
 from nearproof.daemon.driver.old import OldDriver
 from nearproof.qr.payload import from_text
 from nearproof.qr.scanner import Scanner, Sighting
+
+M1_SIZE = 86  # bytes (SPEC, Sizes)
 
 
 async def photograph(screen: Path) -> QrPayload:
@@ -94,6 +97,14 @@ async def false_old(air: str, show: Callable[[QrPayload], None]) -> AsyncIterato
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
         await driver.close()
+
+
+def sniffed_m1(traffic: Path) -> bytes:
+    """The last whole m1 of the air's traffic: one frame, and of the size that m1 has."""
+    frames = [value for value in att_values_written(traffic) if len(value) == 1 + M1_SIZE]
+    if not frames:
+        raise RuntimeError("no m1 in the air")
+    return frames[-1][1:]
 
 
 class Intruder:

@@ -18,7 +18,7 @@ from nearproof.config.home import Home
 from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.messages import QrPayload
 from nearproof.daemon.demo import story
-from nearproof.daemon.demo.attacker import Intruder, false_new, false_old, photograph
+from nearproof.daemon.demo.attacker import Intruder, false_new, false_old, photograph, sniffed_m1
 from nearproof.daemon.demo.audience import Audience
 from nearproof.daemon.demo.errors import AttackSucceeded
 from nearproof.daemon.demo.stage import ACCOUNT, Actor, Stage
@@ -54,17 +54,34 @@ async def screenshot(stage: Stage, audience: Audience) -> Verdict:
 
 
 async def neighbour(stage: Stage, audience: Audience) -> Verdict:
-    """Neighbour: a radio near OLD, no QR.  A bad m1 only disconnects it."""
+    """Neighbour: a radio near OLD, no QR.
+
+    A bad m1 only disconnects it; a replayed one gets the cached m2 and nothing else.
+    """
     old = await stage.old_copy()
-    shown = await old.until("qr_shown")
-    intruder = Intruder(stage.air)
+    await old.until("qr_shown")
+    guessing, replaying = Intruder(stage.air), Intruder(stage.air)
     audience.says("attacker", "19", "connects without the QR and guesses an m1")
-    await intruder.says(os.urandom(86))
-    refused = await old.until("refused")
-    _must(intruder.heard == 0, "OLD answered an m1 that it must refuse")
+    await guessing.says(os.urandom(86))
+    guess = await old.until("refused")
+    _must(guessing.heard == 0, "OLD answered an m1 that it must refuse")
     _must(not _told(old, "bound"), "OLD was bound")
-    await _honest(stage, audience, old, shown["t"])
-    return Verdict("19", refused["reason"], "was disconnected without an answer")
+
+    new = await stage.new_copy()
+    await new.until("code")
+    m1 = sniffed_m1(stage.sniffed)
+    await new.stop()
+    audience.says("attacker", "19", "replays NEW's m1, which it has sniffed, and guesses a t1")
+    await replaying.says(m1, os.urandom(393))
+    replayed = await old.until("refused")
+    _must(replaying.heard == 1, f"a replayed m1 got {replaying.heard} answers, not one")
+    await old.stop()
+    _must(not _told(old, "proof_made"), "OLD made a proof")
+
+    audience.says("old", "", "the honest laptops start over: a new QR code, no new waiting time")
+    await story.play(stage, audience)
+    codes = f"{guess['reason']}; {replayed['reason']}"
+    return Verdict("19", codes, "got no answer to a guess, and only the cached m2 to a replay")
 
 
 async def specter(stage: Stage, audience: Audience) -> Verdict:
@@ -137,7 +154,7 @@ async def replay(stage: Stage, audience: Audience) -> Verdict:
 Attack = Callable[[Stage, Audience], Awaitable[Verdict]]
 ATTACKS: Final[dict[str, tuple[Attack, str, str]]] = {
     "screenshot": (screenshot, "19", "not_near"),
-    "neighbour": (neighbour, "19", "bad_m1"),
+    "neighbour": (neighbour, "19", "bad_m1; bad_t1_seal"),
     "specter": (specter, "19", "wrong_code"),
     "twin": (twin, "19", "wrong_code"),
     "replay": (replay, "20", "verifier step 8: request_key; verifier step 8: key_redeemed"),

@@ -16,6 +16,7 @@ from nearproof.daemon.demo.errors import ActorFailed
 
 ACCOUNT = "anna"
 CONNECTION_INTERVAL = "15"  # ms; what laptops negotiate for speed, 30-50 is BlueZ's default
+SNIFFED = "air.btsnoop"
 PATIENCE = 90.0  # seconds without a single event before a demo gives up
 Event = dict[str, Any]
 Watch = Callable[[Event], None]
@@ -115,6 +116,11 @@ class Stage:
         return self.folder / "new-photo.png"
 
     @property
+    def sniffed(self) -> Path:
+        """Everything said over the air: Bluetooth's, so whoever is near can have it."""
+        return self.folder / SNIFFED
+
+    @property
     def bundle(self) -> Path:
         """The proof, as NEW received it."""
         return self.folder / "proof.cbor"
@@ -193,7 +199,10 @@ async def open_stage(folder: Path, *, wait: int, seed: int, watch: Watch) -> Asy
         backend = await start("backend", watch, "--json", *serving, *data)
         stack.push_async_callback(backend.stop)
         air = await stack.enter_async_context(
-            air_process("--seed", str(seed), "--connection-interval", CONNECTION_INTERVAL)
+            air_process(
+                *("--seed", str(seed), "--connection-interval", CONNECTION_INTERVAL),
+                *("--btsnoop", str(folder / SNIFFED)),
+            )
         )
         ready = await backend.until("backend_ready")
         stage = Stage(folder, air, ready["url"], ready["join"], watch, seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nearproof.config.files import FileDamaged
 from nearproof.crypto.errors import LocalError, MalformedCode, PeerError, VerificationError
+from nearproof.daemon.backend.errors import SchemaUnknown
 from nearproof.daemon.console import InputNeeded
 from nearproof.daemon.demo.errors import ActorFailed, AttackSucceeded
 from nearproof.daemon.laptop import AlreadyEnrolled, NotEnrolled, NotJoined
@@ -103,6 +104,13 @@ LAPTOP: Rows = (
         _W.YOURS,
         "That cannot be done here: {detail}.",
         "Det kan ikke lade sig gøre her: {detail}.",
+    ),
+    Outcome(
+        SchemaUnknown,
+        _E.TRY_AGAIN,
+        _W.LAPTOP,
+        "The backend's database is of another version ({detail}): run the version that made it.",
+        "Serverens database har en anden version ({detail}): kør den version, der lavede den.",
     ),
     Outcome(
         ActorFailed,
