@@ -191,6 +191,15 @@ async def test_a_frame_out_of_order_is_att_error_0x81(laptops: Laptops) -> None:
     assert refused.value.code == 0x81
 
 
+async def test_a_long_m1_is_refused_by_its_frame(laptops: Laptops) -> None:
+    """Before m1 nobody gets more than its 256 bytes put together."""
+    await laptops.old()
+    link, _ = await intrude(laptops)
+    with pytest.raises(AttError) as refused:
+        await link.write(Channel.MESSAGES, bytes([0]) + bytes(300))
+    assert refused.value.code == 0x81
+
+
 async def test_rounds_before_t1_are_refused(laptops: Laptops) -> None:
     """Nobody may play on the rounds' characteristic before a good t1."""
     old = await laptops.old()

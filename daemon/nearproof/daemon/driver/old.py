@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from nearproof.ble.errors import AttError, BluetoothError, FrameError
-from nearproof.ble.framing import Reassembler, split
+from nearproof.ble.framing import MAX_MESSAGE, Reassembler, split
 from nearproof.ble.ports import Channel, Peripheral
+from nearproof.crypto.messages import MAX_M1
 from nearproof.crypto.session import actions as do
 from nearproof.crypto.session.old import OldSession
 from nearproof.daemon.clock import boottime
@@ -14,7 +15,7 @@ from nearproof.daemon.driver.shell import Sender, Shell, Tell
 from nearproof.daemon.logs import log
 
 PARTING = 1.0  # seconds a central gets to leave by itself
-GAP = 0x81  # ATT error for a frame that cannot belong to the message (SPEC, Frame)
+GAP = 0x81  # ATT error for a frame that cannot belong to the message (SPEC, section 11)
 
 
 class OldDriver(Shell):
@@ -26,6 +27,7 @@ class OldDriver(Shell):
         self._session: OldSession | None = None
         self._senders: dict[str, tuple[Sender, asyncio.Task[None]]] = {}
         self._inboxes: dict[str, Reassembler] = {}
+        self._advert = asyncio.Lock()
         self._alone = asyncio.Event()
         self._alone.set()
         self._rejected: int | None = None
@@ -44,8 +46,16 @@ class OldDriver(Shell):
             return await self._end
         finally:
             self._session = None
-            await self._peripheral.stop_advertising()
+            await self._advertise(None)
             await self._part()
+
+    async def _advertise(self, eid: bytes | None) -> None:
+        """Start or stop; one after the other, in the order in which it was asked for."""
+        async with self._advert:
+            if eid is None:
+                await self._peripheral.stop_advertising()
+            else:
+                await self._peripheral.advertise(eid)
 
     async def _part(self) -> None:
         """Let NEW leave first: cutting its link could swallow the response to its last write."""
@@ -64,14 +74,16 @@ class OldDriver(Shell):
     def enter_code(self, text: str) -> None:
         """The user typed the code.  Raises `MalformedCode`, which is not a try."""
         if self._session is not None:
-            self._session.enter_code(text, boottime())
-            self._pump()
+            try:
+                self._session.enter_code(text, boottime())
+            finally:
+                self._pump()
 
     # -- PeripheralEvents
 
     def connected(self, central: str) -> None:
         """A central connected."""
-        self._inboxes[central] = Reassembler()
+        self._inboxes[central] = Reassembler(MAX_M1)  # whoever has not said m1 gets no more
         self._alone.clear()
         sender = Sender(lambda channel, value: self._peripheral.notify(central, channel, value))
         self._senders[central] = (sender, self._spawn(self._drain(central, sender)))
@@ -129,10 +141,12 @@ class OldDriver(Shell):
     def _carry_out(self, action: do.Action) -> None:
         match action:
             case do.Advertise():
-                self._spawn(self._peripheral.advertise(action.eid))
+                self._spawn(self._advertise(action.eid))
             case do.StopAdvertising():
-                self._spawn(self._peripheral.stop_advertising())
+                self._spawn(self._advertise(None))
             case do.SendMessage(link=link) if link in self._senders:
+                if action.name == "m2":
+                    self._inboxes[link] = Reassembler(MAX_MESSAGE)
                 frames = split(action.message, self._peripheral.mtu(link))
                 self._senders[link][0].put(Channel.MESSAGES, frames)
             case do.SendRound(link=link) if link in self._senders:
