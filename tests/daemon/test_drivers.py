@@ -237,6 +237,24 @@ async def eid_of(laptops: Laptops) -> bytes:
     return advert.service_uuids[0]
 
 
+@pytest.mark.parametrize("refused", [Channel.MESSAGES, Channel.ROUNDS])
+async def test_a_refused_subscription_is_not_the_end(
+    laptops: Laptops, refused: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cloned advert whose peripheral answers with an ATT error must not end NEW's search."""
+    subscribe = VirtualLink.subscribe
+    refusals = iter([True, True])
+
+    async def once_refused(link: VirtualLink, channel: Channel) -> None:
+        if channel is refused and next(refusals, False):
+            raise AttError(0x80)
+        await subscribe(link, channel)
+
+    old = await laptops.old()
+    monkeypatch.setattr(VirtualLink, "subscribe", once_refused)
+    await laptops.complete(old, await laptops.new(old))
+
+
 class Mute:
     """The application of a cloned advert: takes everything, says nothing."""
 

@@ -225,6 +225,28 @@ async def test_another_users_name_is_refused(desk: Desk) -> None:
     await new.copy(desk.side("new").laptop, user="anna")
 
 
+async def test_a_proof_refused_for_good_makes_room_for_a_new_scan(desk: Desk) -> None:
+    """OLD showed another QR since: the stored proof is dropped, and NEW scans again."""
+    old_side, new_side = await desk.old(), desk.side("new")
+    showing, scanning = desk.shows(old_side), desk.scans(new_side, user="mallory")
+    code = (await new_side.out.until("code"))["code"]
+    await old_side.out.until("asked")
+    old_side.type(code)
+    with pytest.raises(ProviderError):
+        await scanning
+    await showing
+    other = await desk.old()
+    showing = desk.shows(other)
+    await other.out.until("qr_shown")
+    with pytest.raises(ProviderError) as refused:
+        await new.copy(desk.side("new").laptop, user="anna")
+    assert refused.value.code == "grant_not_current"
+    assert new_side.laptop.home.enrolment() is None
+    showing.cancel()
+    await asyncio.gather(showing, return_exceptions=True)
+    await honest(desk, await desk.old(), desk.side("new"))
+
+
 async def test_an_ended_input_frees_the_radio(desk: Desk) -> None:
     """Nobody types: OLD ends by name, takes the QR away, and the next attempt works."""
     old_side, new_side = await desk.old(), desk.side("new")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nearproof.config import files
 from nearproof.config.home import Device, Enrolment
-from nearproof.crypto.errors import QrError, QrReason
+from nearproof.crypto.errors import QrError, QrReason, RefusalCode
 from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.messages import QrPayload
 from nearproof.crypto.session import actions as do
@@ -20,7 +20,7 @@ from nearproof.daemon.clock import boottime
 from nearproof.daemon.driver.new import NewDriver
 from nearproof.daemon.laptop import AlreadyEnrolled, Laptop
 from nearproof.daemon.outcomes import SessionEnded
-from nearproof.daemon.provider import Provider
+from nearproof.daemon.provider import Provider, ProviderError
 from nearproof.daemon.radio import open_central
 from nearproof.qr.advice import AdviceReason
 from nearproof.qr.payload import from_text
@@ -168,7 +168,12 @@ async def _hand_off(laptop: Laptop, enrolment: Enrolment, user: str | None) -> N
     if user is None:
         user = await laptop.console.ask("user", "20")
     async with Provider(laptop.backend(), DeviceKey.from_seed(enrolment.seed)) as provider:
-        device = await provider.redeem(enrolment.bundle, user, enrolment.label)
+        try:
+            device = await provider.redeem(enrolment.bundle, user, enrolment.label)
+        except ProviderError as error:
+            if error.step is not None and error.code != RefusalCode.WRONG_ACCOUNT:
+                laptop.home.save_enrolment(None)  # no later try can help: scan a fresh QR
+            raise
     laptop.console.tell("accepted", "20", account=device.account)
     laptop.home.save_device(Device(enrolment.seed, device.account, enrolment.label))
     laptop.home.save_enrolment(None)

@@ -93,8 +93,9 @@ class NewDriver(Shell):
                 advert, eid = await self._find()
                 self._failures[advert.peer] += 1  # forgiven when it answers
                 await self._meet(advert, eid)
-            except BluetoothError as error:
-                if error.reason not in PASSING:
+            except (BluetoothError, AttError) as error:
+                # An ATT error is one peripheral's word; OLD may be another.
+                if isinstance(error, BluetoothError) and error.reason not in PASSING:
                     raise
                 log.info("bluetooth failed, trying again", why=str(error))
                 await asyncio.sleep(RETRY_DELAY)
@@ -213,7 +214,7 @@ class NewDriver(Shell):
     async def _join_rounds(self, end: _NewLink, link: Link) -> None:
         try:
             await link.subscribe(Channel.ROUNDS)
-        except BluetoothError as error:  # rounds are evidence only: never worth a link
+        except (BluetoothError, AttError) as error:  # rounds are evidence only: never worth a link
             log.info("no rounds on this link", link=end.name, why=str(error))
 
     def _told(self, event: do.Event) -> None:

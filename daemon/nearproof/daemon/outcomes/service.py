@@ -111,6 +111,31 @@ BACKEND: Rows = (
         "This copy is already done: used by “{detail}”. If that is not yours, revoke it.",
         "Kopieringen er allerede sket: brugt af “{detail}”. Er den ikke din, så spær den.",
     ),
+    *(
+        Outcome(
+            code,
+            _E.PROOF_REFUSED,
+            _W.NOBODY,
+            "The backend no longer takes this proof ({detail}): it waited too long, or the old "
+            "laptop has shown another QR code since. Run `nearproof old copy` and scan afresh.",
+            "Serveren tager ikke længere imod beviset ({detail}): det har ventet for længe, eller "
+            "den gamle bærbare har siden vist en ny QR-kode. Kør `nearproof old copy`, scan igen.",
+        )
+        for code in (
+            RefusalCode.LATE,
+            RefusalCode.CEREMONY_NOT_LIVE,
+            RefusalCode.GRANT_NOT_CURRENT,
+            RefusalCode.ALREADY_USED,
+            RefusalCode.KEY_REDEEMED,
+        )
+    ),
+    Outcome(
+        RefusalCode.OLD_NOT_ACTIVE,
+        _E.REVOKED,
+        _W.NOBODY,
+        "The old laptop has been revoked since: nothing can be copied from it.",
+        "Den gamle bærbare er siden blevet spærret: intet kan kopieres fra den.",
+    ),
     Outcome(
         RefusalCode.WRONG_ACCOUNT,
         _E.PROOF_REFUSED,
