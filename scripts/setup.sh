@@ -4,6 +4,8 @@
 
 UV_VERSION=0.13.9
 BASE_PACKAGES="python3 python3-venv ca-certificates libzbar0 libseccomp2 libgl1 libglib2.0-0"
+# What the virtual laptops are made of (tests/rig/prerequisites.py).
+RIG_PACKAGES="linux-source gcc libc6-dev make flex bison bc xz-utils bzip2 bluez busybox-static v4l-utils tmux"
 
 say() { if [ -t 2 ]; then printf '\033[1m%s\033[0m\n' "$*"; else printf '%s\n' "$*"; fi >&2; }
 

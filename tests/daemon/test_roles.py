@@ -261,6 +261,76 @@ async def test_an_ended_input_frees_the_radio(desk: Desk) -> None:
     await honest(desk, await desk.old(), desk.side("new"))
 
 
+async def test_giving_up_after_the_proof_is_not_called_cancelled(desk: Desk) -> None:
+    """Ctrl-C between the right code and the ack: the proof is out, and unconfirmed."""
+    old_side, new_side = await desk.old(), desk.side("new")
+    showing, scanning, code = await to_the_code(desk, old_side, new_side)
+    old_side.type(code)
+    await old_side.out.until("proof_made")
+    showing.cancel()
+    with pytest.raises(SessionEnded) as ended:
+        await showing
+    assert ended.value.reason is EndReason.UNCONFIRMED
+    scanning.cancel()
+    await asyncio.gather(scanning, return_exceptions=True)
+
+
+async def test_giving_up_once_bound_is_reported(desk: Desk) -> None:
+    """Somebody had the QR and never proved a key: the account hears of it, Ctrl-C or not."""
+    old_side, new_side = await desk.old(), desk.side("new")
+    reports = []
+
+    async def report(_self: Any, _ceremony: str, _cti: bytes, reason: str) -> None:
+        reports.append(reason)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nearproof.daemon.provider.Provider.report", report)
+        patch.setattr("nearproof.crypto.session.old.OldSession._receive_t1", lambda *_: None)
+        showing, scanning = desk.shows(old_side), desk.scans(new_side)
+        await old_side.out.until("bound")
+        showing.cancel()
+        with pytest.raises(SessionEnded) as ended:
+            await showing
+    assert ended.value.reason is EndReason.CANCELLED
+    assert reports == ["cancelled"]
+    scanning.cancel()
+    await asyncio.gather(scanning, return_exceptions=True)
+
+
+async def test_a_cancelled_copy_starts_anew(desk: Desk) -> None:
+    """`old cancel` ends the copy with its used-up QR codes; the next one has three again."""
+    for _ in range(3):
+        side = await desk.old()
+        showing = desk.shows(side)
+        await side.out.until("qr_shown")
+        showing.cancel()
+        await asyncio.gather(showing, return_exceptions=True)
+    with pytest.raises(ProviderError) as used_up:
+        await desk.shows(await desk.old())
+    assert used_up.value.code == "grants_used_up"
+    await old.cancel((await desk.old()).laptop)
+    await honest(desk, await desk.old(), desk.side("new"))
+
+
+async def test_a_reader_that_is_gone_ends_the_run(desk: Desk) -> None:
+    """The pipe of `--json` breaks: OLD does not go on without a clock."""
+    old_side = await desk.old()
+
+    def broken(text: str) -> int:
+        if "bound" in text:
+            raise BrokenPipeError
+        return Out.write(old_side.out, text)
+
+    old_side.out.write = broken  # type: ignore[method-assign]
+    showing, scanning = desk.shows(old_side), desk.scans(desk.side("new"))
+    async with asyncio.timeout(20):
+        with pytest.raises(BrokenPipeError):
+            await showing
+    assert not desk.screen.exists()
+    scanning.cancel()
+    await asyncio.gather(scanning, return_exceptions=True)
+
+
 @pytest.mark.parametrize("moment", ["qr_shown", "bound", "code_wanted"])
 async def test_a_stopped_old_can_start_again(
     desk: Desk, moment: str, capfd: pytest.CaptureFixture[str]

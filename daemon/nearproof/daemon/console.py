@@ -25,7 +25,7 @@ class InputNeeded(Exception):
 
 
 class Console:
-    """Where a role tells and asks; `typed` is the descriptor that answers come from."""
+    """Where a role tells and asks; `typed` is the descriptor that answers come from, if any."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Console:
         language: Language = "en",
         as_json: bool = False,
         no_input: bool = False,
-        typed: int = 0,
+        typed: int | None = None,
         out: TextIO | None = None,
         err: TextIO | None = None,
     ) -> None:
@@ -94,10 +94,10 @@ class Lines:
 
     LIMIT = 4096
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = -1 if descriptor is None else descriptor
         self._buffer = b""
-        self._ended = False
+        self._ended = descriptor is None
 
     async def next(self) -> str | None:
         """The next line without its end, or None at the end of input."""

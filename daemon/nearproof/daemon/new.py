@@ -98,6 +98,9 @@ async def _prove(laptop: Laptop, user: str | None, photo: Path | None) -> Enrolm
             confirming = asyncio.create_task(driver.confirm())
             try:
                 await _hand_off(laptop, stored[0], user)
+            except asyncio.CancelledError:
+                laptop.console.tell("proof_kept", "20")
+                raise
             finally:
                 await confirming
             return stored[0]

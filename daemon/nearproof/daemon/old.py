@@ -46,6 +46,14 @@ async def copy(laptop: Laptop, view: View) -> None:
             await driver.close()
 
 
+async def cancel(laptop: Laptop) -> None:
+    """Cancel the copy that was ordered here; a later one starts with a new waiting time."""
+    async with Provider(laptop.backend(), DeviceKey.from_seed(laptop.device().seed)) as provider:
+        ceremony = await provider.start_copy()  # gives the one that runs, if one does
+        await provider.cancel(ceremony.id)
+    laptop.console.tell("cancelled")
+
+
 async def _wait(laptop: Laptop, provider: Provider) -> Ceremony:
     """Steps 1-7: order the copy, or find the one ordered; then wait by the server's clock."""
     ceremony = await provider.start_copy()
@@ -73,9 +81,16 @@ async def _prove(
     session = OldSession(
         device_key=key, grant=grant, received_at=now, now=now, randomness=os.urandom
     )
-    async with view(to_text(session.qr)):
-        laptop.console.tell("qr_shown", "12", seconds=grant.policy.qr_ttl)
-        end = await alongside(driver.serve(session), person.types_code(driver))
+    laptop.console.tell("qr_next", "12", seconds=grant.policy.qr_ttl)
+    end: do.Ended | None
+    try:
+        async with view(to_text(session.qr)):
+            laptop.console.tell("qr_shown", "12", seconds=grant.policy.qr_ttl)
+            end = await alongside(driver.serve(session), person.types_code(driver))
+    except asyncio.CancelledError:
+        if driver.ended is None:
+            raise
+        end = driver.ended
     if end is not None and end.report:
         await _report(laptop, provider, ceremony, grant, ReportReason(end.reason))
     if person.saw_other_device:

@@ -18,8 +18,10 @@ NEVER = {
 TEXTS: dict[str, tuple[str, str]] = {
     # OLD
     "copy_ordered": (
-        "Copying is ordered. As a safety measure there is a waiting time first.",
-        "Kopieringen er bestilt. Som et sikkerhedstiltag skal du vente først.",
+        "Copying is ordered, with {grants_left} QR codes to use. As a safety measure there is a "
+        "waiting time first.",
+        "Kopieringen er bestilt, med {grants_left} QR-koder. Som et sikkerhedstiltag skal du vente "
+        "først.",
     ),
     "waiting": (
         "Waiting time: {duration} left. You may close this; run the same command again later.",
@@ -27,7 +29,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "grant_issued": ("The waiting time is over.", "Ventetiden er slut."),
     "bluetooth_ready": ("Bluetooth is ready.", "Bluetooth er klar."),
-    "qr_shown": (
+    "qr_shown": ("", ""),
+    "terminal_too_small": (
+        "This terminal is too small for the QR code: {columns} x {rows} are needed. Make it larger "
+        "and run this again, or use --show window or --show png:FILE.",
+        "Terminalen er for lille til QR-koden: der kræves {columns} x {rows}. Gør den større, og "
+        "kør igen, eller brug --show window eller --show png:FIL.",
+    ),
+    "qr_next": (
         "Scan this QR code with the new laptop. It is valid for {duration}. "
         "Do not send it to anybody.",
         "Scan QR-koden med din nye bærbare. Den er gyldig i {duration}. Send den ikke til nogen.",
@@ -55,6 +64,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Done: the new laptop has the proof. Go on there. This one stays active.",
         "Færdig: den nye bærbare har beviset. Fortsæt på den. Denne er stadig aktiv.",
     ),
+    "cancelled": ("The copy is cancelled.", "Kopieringen er annulleret."),
     "other_device_seen": (
         "Another device also has your QR code. It got nothing.",
         "En anden enhed har også din QR-kode. Den fik intet.",
@@ -82,9 +92,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Type this code on the old laptop:  {spaced}",
         "Indtast denne kode på den gamle bærbare:  {spaced}",
     ),
-    "code_hidden": ("The code is no longer shown.", "Koden vises ikke længere."),
+    "code_hidden": ("That code no longer counts.", "Koden gælder ikke længere."),
     "proof_received": ("Proof received and checked.", "Beviset er modtaget og kontrolleret."),
     "acknowledged": ("", ""),
+    "proof_kept": (
+        "The proof is kept: run the same command again to hand it in.",
+        "Beviset er gemt: kør samme kommando igen for at aflevere det.",
+    ),
     "accepted": (
         "The proof has been accepted for {account}.",
         "Beviset er godkendt for {account}.",
@@ -159,6 +173,40 @@ TEXTS: dict[str, tuple[str, str]] = {
     "advice_worker_restarted": (
         "A picture could not be read; going on.",
         "Et billede kunne ikke læses; fortsætter.",
+    ),
+    # the fingerprint reader, and what could not be seen of the screen
+    "finger_touch": (
+        "Place your finger on the fingerprint reader.",
+        "Læg din finger på fingeraftrykslæseren.",
+    ),
+    "finger_swipe": (
+        "Swipe your finger across the fingerprint reader.",
+        "Træk din finger hen over fingeraftrykslæseren.",
+    ),
+    "finger_again": ("That could not be read: try again.", "Det kunne ikke læses: prøv igen."),
+    "finger_too_short": (
+        "That was too short: try again.",
+        "Det var for kort: prøv igen.",
+    ),
+    "finger_not_centered": (
+        "Your finger was not centered: try again.",
+        "Fingeren lå ikke midt på: prøv igen.",
+    ),
+    "finger_lift": (
+        "Lift your finger and try again.",
+        "Løft fingeren, og prøv igen.",
+    ),
+    "finger_no_match": (
+        "That is not an enrolled finger.",
+        "Det er ikke en registreret finger.",
+    ),
+    "screen_no_pipewire": (
+        "Whether this screen is shared cannot be told: install pipewire-bin (pw-dump).",
+        "Det kan ikke ses, om denne skærm deles: installér pipewire-bin (pw-dump).",
+    ),
+    "screen_x11": (
+        "On X11 every program can read the screen: make sure that nobody else sees it.",
+        "Under X11 kan alle programmer læse skærmen: sørg for, at ingen andre ser den.",
     ),
 }
 

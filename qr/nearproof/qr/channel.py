@@ -136,7 +136,8 @@ class Answerer(Generic[Question]):
 
 def _command(module: str, fds: Sequence[int]) -> list[str]:
     # -P: a module of the working directory must not take the place of ours.
-    return [sys.executable, "-P", "-m", module, *map(str, fds)]
+    # -B: no bytecode files: a confined child could leave one half written, broken for everybody.
+    return [sys.executable, "-P", "-B", "-m", module, *map(str, fds)]
 
 
 def _environment() -> dict[str, str]:

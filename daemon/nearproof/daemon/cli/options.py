@@ -77,7 +77,11 @@ class Options:
 
         log.configure(verbose=self.verbose)
         return Console(
-            role=role, language=self.language, as_json=self.as_json, no_input=self.no_input
+            role=role,
+            language=self.language,
+            as_json=self.as_json,
+            no_input=self.no_input,
+            typed=0 if sys.stdin is not None else None,  # it was closed: 0 is something else now
         )
 
     def run(

@@ -37,13 +37,19 @@ class OldDriver(Shell):
         await self._peripheral.open(self)
 
     async def serve(self, session: OldSession) -> do.Ended | None:
-        """Run one session to its end: None once NEW has the proof."""
+        """Run one session to its end: None once NEW has the proof.
+
+        When it is cancelled the user gives up: `ended` says what that makes of the session.
+        """
         self._end = asyncio.get_running_loop().create_future()
-        self._session = session
+        self._session, self.ended = session, None
         try:
             session.started(boottime())
             self._pump()
             return await self._end
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
         finally:
             self._session = None
             await self._advertise(None)

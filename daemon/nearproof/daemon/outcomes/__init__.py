@@ -7,7 +7,9 @@ This is the one place where errors meet people.  The texts say which step, why, 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from enum import Enum
 
@@ -16,7 +18,7 @@ from nearproof.crypto.session.actions import Ended
 from nearproof.daemon.backend.wire import ServiceCode
 from nearproof.daemon.console import Console
 from nearproof.daemon.logs import log
-from nearproof.daemon.outcomes import local, pictures, radios, service, sessions
+from nearproof.daemon.outcomes import desktop, local, pictures, radios, service, sessions
 from nearproof.daemon.outcomes.kinds import Exit, Outcome
 from nearproof.daemon.provider import ProviderError, ProviderReason
 
@@ -30,7 +32,14 @@ def key_of(reason: Enum | type[BaseException]) -> Key:
 
 TABLE: dict[Key, Outcome] = {
     key_of(outcome.of): outcome
-    for rows in (sessions.SESSION, pictures.QR, radios.BLUETOOTH, service.BACKEND, local.LAPTOP)
+    for rows in (
+        sessions.SESSION,
+        pictures.QR,
+        radios.BLUETOOTH,
+        service.BACKEND,
+        desktop.DESKTOP,
+        local.LAPTOP,
+    )
     for outcome in rows
 }
 
@@ -77,14 +86,17 @@ def report(console: Console, error: BaseException | None) -> int:
         code=getattr(error, "code", ""),
         seconds=getattr(error, "seconds", ""),
     )
-    console.failed(
-        sentence,
-        event="failed",
-        reason=key,
-        exit=int(outcome.exit),
-        whose=outcome.whose,
-        **_refusal(error),
-    )
+    try:
+        console.failed(
+            sentence,
+            event="failed",
+            reason=key,
+            exit=int(outcome.exit),
+            whose=outcome.whose,
+            **_refusal(error),
+        )
+    except OSError:  # nobody listens any more; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return outcome.exit
 
 

@@ -87,8 +87,10 @@ BACKEND: Rows = (
         ServiceCode.CEREMONY_RUNNING,
         _E.BACKEND,
         _W.YOURS,
-        "Another laptop of this account is already copying. Finish or cancel that first.",
-        "En anden af kontoens bærbare er i gang med at kopiere. Afslut eller annullér det først.",
+        "Another laptop of this account is already copying. Finish that, or run `nearproof old "
+        "cancel` there.",
+        "En anden af kontoens bærbare er i gang med at kopiere. Afslut det, eller kør `nearproof "
+        "old cancel` på den.",
     ),
     Outcome(
         ServiceCode.CEREMONY_OVER,
@@ -101,8 +103,8 @@ BACKEND: Rows = (
         ServiceCode.GRANTS_USED_UP,
         _E.LOCKED,
         _W.YOURS,
-        "All QR codes of this copy are used up. Order a new copy when it has ended.",
-        "Alle QR-koder til denne kopiering er brugt. Bestil en ny, når den er afsluttet.",
+        "All QR codes of this copy are used up. Run `nearproof old cancel`, then order a new copy.",
+        "Alle QR-koder til kopieringen er brugt. Kør `nearproof old cancel`, og bestil en ny.",
     ),
     Outcome(
         ServiceCode.ALREADY_USED,
