@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import sys
+import textwrap
 import time
 from typing import Any, TextIO
 
@@ -56,14 +58,20 @@ class Console:
             return
         sentence = text(event, self.language, **fields)
         if sentence:
-            print(f"{step:>5}  {sentence}" if step else sentence, file=self._err, flush=True)
+            margin = f"{step:>5}  " if step else ""
+            self._say(margin, sentence)
 
     def failed(self, sentence: str, **fields: Any) -> None:
         """The last word of a command that did not end well."""
         if self.as_json:
             self.line({"role": self.role, "text": sentence, **fields})
         else:
-            print(f"nearproof: {sentence}", file=self._err, flush=True)
+            self._say("", f"nearproof: {sentence}")
+
+    def _say(self, margin: str, sentence: str) -> None:
+        if self._err.isatty():
+            sentence = wrapped(sentence, len(margin))
+        print(margin + sentence, file=self._err, flush=True)
 
     def line(self, record: dict[str, Any]) -> None:
         """One JSON line, stamped with CLOCK_MONOTONIC seconds (one machine, one clock)."""
@@ -87,6 +95,12 @@ class Console:
         if answer is None:
             raise InputNeeded(what)
         return answer.strip()
+
+
+def wrapped(sentence: str, indent: int) -> str:
+    """The sentence in the width of the terminal, every line but the first indented."""
+    width = max(shutil.get_terminal_size().columns - indent, 40)
+    return f"\n{' ' * indent}".join(textwrap.wrap(sentence, width))
 
 
 class Lines:

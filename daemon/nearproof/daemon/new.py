@@ -27,7 +27,7 @@ from nearproof.qr.payload import from_text
 from nearproof.qr.scanner import Preview, ScanAdvice, Scanner, Sighting
 
 SEED = 32
-TYPED = "typed"  # the camera spec that means: the user types the text under the QR
+TYPED = "typed"  # the camera spec that means: the user types the text above the QR
 
 
 async def activate(laptop: Laptop, code: str) -> None:
@@ -140,7 +140,7 @@ async def _scan(laptop: Laptop, camera: str, photo: Path | None) -> QrPayload:
 
 
 async def _typed(laptop: Laptop) -> QrPayload:
-    """The screenless way: the text under the QR, typed; Bluetooth is still required."""
+    """The screenless way: the text above the QR, typed; Bluetooth is still required."""
     qr = from_text(await laptop.console.ask("qr_text", "19"))
     laptop.console.tell("qr_scanned", "19", frame=0, decode_ms=0)
     return qr

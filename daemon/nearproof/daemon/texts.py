@@ -128,7 +128,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "joined": ("Joined {url}.", "Tilsluttet {url}."),
     # questions
     "ask_code": ("Code from the new laptop:", "Kode fra den nye bærbare:"),
-    "ask_qr_text": ("Text under the QR code:", "Teksten under QR-koden:"),
+    "ask_qr_text": ("Text above the QR code:", "Teksten over QR-koden:"),
     "ask_user": ("User ID:", "Bruger-ID:"),
     "ask_activation_code": ("Activation code:", "Aktiveringskode:"),
     # advice of the scanner and refusals of a QR, by reason

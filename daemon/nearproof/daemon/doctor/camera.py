@@ -87,8 +87,8 @@ def device(facts: CameraFacts) -> Result:
             )
         case _:
             return fail(
-                f"no camera ({facts.detail}); plug one in, or type the text under the QR code",
-                f"intet kamera ({facts.detail}); tilslut et, eller indtast teksten under QR-koden",
+                f"no camera ({facts.detail}); plug one in, or type the text above the QR code",
+                f"intet kamera ({facts.detail}); tilslut et, eller indtast teksten over QR-koden",
                 instead or "nearproof new copy --typed",
             )
 
