@@ -20,7 +20,7 @@ COLOURS = {
     "demo": "1",
 }
 
-INDENT = 26  # columns of clock, name and step, before the sentences
+INDENT = 25  # columns of clock, name and step, before the sentences
 
 
 class Audience:

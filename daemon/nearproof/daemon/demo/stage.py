@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -84,7 +86,8 @@ class Actor:
         """End the process if it still runs."""
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
+                # Not terminate(), which may reap a child that is just ending, unseen by asyncio.
+                os.kill(self._process.pid, signal.SIGTERM)
         try:
             async with asyncio.timeout(10):
                 await self._reader
