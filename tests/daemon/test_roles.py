@@ -17,11 +17,13 @@ import pytest
 from backend.world import NO_WAIT, BackendProcess, start_backend
 from daemon.laptops import FAST
 from nearproof.ble.virtual.air import open_air
-from nearproof.config.home import Backend, Home
+from nearproof.config.home import Backend, Home, HomeBusy
 from nearproof.config.settings import Settings
 from nearproof.crypto.session.actions import EndReason
+from nearproof.crypto.verifier import verify_bundle
 from nearproof.daemon import new, old
 from nearproof.daemon.backend.admin import invite
+from nearproof.daemon.backend.rules import BackendPolicy
 from nearproof.daemon.console import Console, InputNeeded
 from nearproof.daemon.laptop import AlreadyEnrolled, Laptop
 from nearproof.daemon.outcomes import SessionEnded
@@ -99,7 +101,11 @@ class Desk:
         side = self.side("old")
         if side.laptop.home.device() is None:
             code = invite(self.folder / "backend", "anna", NO_WAIT)
-            await new.activate(side.laptop, code)
+
+            async def type_code() -> str:
+                return code
+
+            await new.activate(side.laptop, type_code)
         return side
 
     def shows(self, side: Side) -> asyncio.Task[None]:
@@ -207,7 +213,60 @@ async def test_the_proof_survives_a_dead_backend(desk: Desk) -> None:
     desk.backend = start_backend(desk.folder / "backend", port=desk.backend.port)
     again = desk.side("new")
     await new.copy(again.laptop, user="anna")
-    assert [event["event"] for event in again.out.events] == ["accepted", "activated"]
+    assert [event["event"] for event in again.out.events] == [
+        "proof_found",
+        "accepted",
+        "activated",
+    ]
+
+
+async def test_waiting_rides_out_a_backend_that_is_away(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour's wait does not end because the backend was restarted in it."""
+    old_side = await desk.old()
+    desk.backend.kill()
+    port = desk.backend.port
+    desk.backend = start_backend(desk.folder / "backend", BackendPolicy(wait=8), port)
+    monkeypatch.setattr(old, "POLL", 1)
+    showing = desk.shows(old_side)
+    await old_side.out.until("waiting")
+    desk.backend.kill()
+    await old_side.out.until("backend_away")
+    desk.backend = start_backend(desk.folder / "backend", BackendPolicy(wait=8), port)
+    await old_side.out.until("qr_shown")
+    showing.cancel()
+    await asyncio.gather(showing, return_exceptions=True)
+
+
+async def test_one_command_at_a_time_holds_a_home(desk: Desk) -> None:
+    """A second `old copy` would void the first one's QR: it is told to wait."""
+    first = await desk.old()
+    showing = desk.shows(first)
+    await first.out.until("qr_shown")
+    with pytest.raises(HomeBusy):
+        await desk.shows(await desk.old())
+    showing.cancel()
+    await asyncio.gather(showing, return_exceptions=True)
+    await honest(desk, await desk.old(), desk.side("new"))
+
+
+async def test_a_proof_file_is_there_even_if_the_proof_is_refused(desk: Desk) -> None:
+    """Just then somebody wants to judge it; a place that cannot be written fails first."""
+    old_side, new_side = await desk.old(), desk.side("new")
+    with pytest.raises(OSError):
+        await new.copy(new_side.laptop, user="anna", proof=Path("/proc/nowhere/proof"))
+    assert new_side.out.events == []
+    kept = desk.folder / "proof.cbor"
+    showing = desk.shows(old_side)
+    scanning = asyncio.create_task(new.copy(new_side.laptop, user="mallory", proof=kept))
+    code = (await new_side.out.until("code"))["code"]
+    await old_side.out.until("asked")
+    old_side.type(code)
+    with pytest.raises(ProviderError):
+        await scanning
+    await showing
+    verify_bundle(kept.read_bytes(), desk.backend.joined.issuer)
 
 
 async def test_another_users_name_is_refused(desk: Desk) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from nearproof.config import files
@@ -30,16 +31,16 @@ SEED = 32
 TYPED = "typed"  # the camera spec that means: the user types the text above the QR
 
 
-async def activate(laptop: Laptop, code: str) -> None:
-    """Enrol the very first laptop of an account with a one-time activation code."""
-    if laptop.home.device() is not None:
-        raise AlreadyEnrolled
-    seed = os.urandom(SEED)
-    label = laptop.label()
-    async with Provider(laptop.backend(), DeviceKey.from_seed(seed)) as provider:
-        device = await provider.activate(code, label)
-    laptop.home.save_device(Device(seed=seed, account=device.account, label=label))
-    laptop.console.tell("activated", "26", account=device.account, label=label)
+async def activate(laptop: Laptop, ask: Callable[[], Awaitable[str]]) -> None:
+    """Enrol the very first laptop of an account with the one-time code that `ask` gives."""
+    with laptop.home.locked():
+        if laptop.home.device() is not None:
+            raise AlreadyEnrolled
+        backend, label, seed = laptop.backend(), laptop.label(), os.urandom(SEED)
+        async with Provider(backend, DeviceKey.from_seed(seed)) as provider:
+            device = await provider.activate(await ask(), label)
+        laptop.home.save_device(Device(seed=seed, account=device.account, label=label))
+        laptop.console.tell("activated", "26", account=device.account, label=label)
 
 
 async def copy(
@@ -56,19 +57,22 @@ async def copy(
     the bundle is kept for `nearproof verify`, `photo` where the frame in which the QR was read
     is kept (it holds the QR's secret).
     """
-    if laptop.home.device() is not None:
-        raise AlreadyEnrolled
-    laptop.backend()
-    enrolment = laptop.home.enrolment()
-    if enrolment is None:
-        enrolment = await _prove(laptop, user, photo)
-    else:
+    with laptop.home.locked():
+        if laptop.home.device() is not None:
+            raise AlreadyEnrolled
+        laptop.backend()
+        if proof is not None:
+            files.probe(proof)
+        enrolment = laptop.home.enrolment()
+        if enrolment is None:
+            await _prove(laptop, user, proof, photo)
+            return
+        laptop.console.tell("proof_found", "20")
+        _keep(enrolment, proof)
         await _hand_off(laptop, enrolment, user)
-    if proof is not None:
-        files.write_bytes(proof, enrolment.bundle)
 
 
-async def _prove(laptop: Laptop, user: str | None, photo: Path | None) -> Enrolment:
+async def _prove(laptop: Laptop, user: str | None, proof: Path | None, photo: Path | None) -> None:
     """Steps 13-19: see the QR, find OLD, show the code, get the proof; then hand it off."""
     seed, label = os.urandom(SEED), laptop.label()
     camera = laptop.settings.camera
@@ -90,6 +94,7 @@ async def _prove(laptop: Laptop, user: str | None, photo: Path | None) -> Enrolm
         def store(bundle: bytes) -> None:
             stored.append(Enrolment(seed, label, bundle))
             laptop.home.save_enrolment(stored[0])
+            _keep(stored[0], proof)
 
         driver = NewDriver(session, central, lambda event: _hear(laptop, event), store)
         try:
@@ -98,16 +103,19 @@ async def _prove(laptop: Laptop, user: str | None, photo: Path | None) -> Enrolm
             confirming = asyncio.create_task(driver.confirm())
             try:
                 await _hand_off(laptop, stored[0], user)
-            except asyncio.CancelledError:
-                laptop.console.tell("proof_kept", "20")
-                raise
             finally:
-                await confirming
-            return stored[0]
+                if not await confirming:
+                    laptop.console.tell("unconfirmed", "19")
         finally:
             await driver.close()
     finally:
         await central.close()
+
+
+def _keep(enrolment: Enrolment, proof: Path | None) -> None:
+    """For whoever wants to judge the proof later, accepted or not."""
+    if proof is not None:
+        files.write_bytes(proof, enrolment.bundle)
 
 
 async def _scan(laptop: Laptop, camera: str, photo: Path | None) -> QrPayload:
@@ -168,16 +176,23 @@ def _hear(laptop: Laptop, event: do.Event) -> None:
 
 async def _hand_off(laptop: Laptop, enrolment: Enrolment, user: str | None) -> None:
     """Step 20: name the account, and give the backend the proof."""
-    if user is None:
-        user = await laptop.console.ask("user", "20")
-    async with Provider(laptop.backend(), DeviceKey.from_seed(enrolment.seed)) as provider:
-        try:
+    try:
+        if user is None:
+            user = await laptop.console.ask("user", "20")
+        async with Provider(laptop.backend(), DeviceKey.from_seed(enrolment.seed)) as provider:
             device = await provider.redeem(enrolment.bundle, user, enrolment.label)
-        except ProviderError as error:
-            if error.step is not None and error.code != RefusalCode.WRONG_ACCOUNT:
-                laptop.home.save_enrolment(None)  # no later try can help: scan a fresh QR
-            raise
+    except BaseException as error:
+        if isinstance(error, ProviderError) and _is_final(error):
+            laptop.home.save_enrolment(None)
+        else:
+            laptop.console.tell("proof_kept", "20")
+        raise
     laptop.console.tell("accepted", "20", account=device.account)
     laptop.home.save_device(Device(enrolment.seed, device.account, enrolment.label))
     laptop.home.save_enrolment(None)
     laptop.console.tell("activated", "26", account=device.account, label=enrolment.label)
+
+
+def _is_final(error: ProviderError) -> bool:
+    """Whether no later try can help: the verifier refused, and not for a mistyped user ID."""
+    return error.step is not None and error.code != RefusalCode.WRONG_ACCOUNT

@@ -19,13 +19,14 @@ from nearproof.daemon.clock import boottime
 from nearproof.daemon.driver.old import OldDriver
 from nearproof.daemon.laptop import Laptop
 from nearproof.daemon.outcomes import SessionEnded
-from nearproof.daemon.provider import Provider, ProviderError
+from nearproof.daemon.provider import Provider, ProviderError, ProviderReason
 from nearproof.daemon.radio import open_peripheral
 from nearproof.daemon.tasks import alongside
 from nearproof.daemon.views import View
 from nearproof.qr.payload import to_text
 
 POLL = 60  # seconds between looks at the waiting time
+PASSING = (ProviderReason.UNREACHABLE, ProviderReason.UNAVAILABLE)
 
 
 async def copy(laptop: Laptop, view: View) -> None:
@@ -34,6 +35,11 @@ async def copy(laptop: Laptop, view: View) -> None:
     Returns when NEW has confirmed the proof; raises what `outcomes` explains otherwise.
     """
     key = DeviceKey.from_seed(laptop.device().seed)
+    with laptop.home.locked():
+        await _copy(laptop, view, key)
+
+
+async def _copy(laptop: Laptop, view: View, key: DeviceKey) -> None:
     async with Provider(laptop.backend(), key) as provider:
         ceremony = await _wait(laptop, provider)
         person = _Person(laptop)
@@ -61,7 +67,13 @@ async def _wait(laptop: Laptop, provider: Provider) -> Ceremony:
     while ceremony.waits > 0:
         laptop.console.tell("waiting", "7", seconds=ceremony.waits)
         await asyncio.sleep(min(ceremony.waits, POLL))
-        ceremony = await provider.ceremony(ceremony.id)
+        try:
+            ceremony = await provider.ceremony(ceremony.id)
+        except ProviderError as error:
+            if error.reason not in PASSING:
+                raise
+            laptop.console.tell("backend_away", "7", detail=error.detail)  # an hour is long
+    laptop.console.tell("wait_over", "8")
     return ceremony
 
 

@@ -27,7 +27,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Waiting time: {duration} left. You may close this; run the same command again later.",
         "Ventetid: {duration} tilbage. Du kan lukke imens; kør samme kommando igen bagefter.",
     ),
-    "grant_issued": ("The waiting time is over.", "Ventetiden er slut."),
+    "wait_over": ("The waiting time is over.", "Ventetiden er slut."),
+    "backend_away": (
+        "The backend cannot be reached just now ({detail}); still waiting.",
+        "Serveren kan ikke nås lige nu ({detail}); venter stadig.",
+    ),
+    "grant_issued": ("", ""),
     "bluetooth_ready": ("Bluetooth is ready.", "Bluetooth er klar."),
     "qr_shown": ("", ""),
     "terminal_too_small": (
@@ -95,9 +100,19 @@ TEXTS: dict[str, tuple[str, str]] = {
     "code_hidden": ("That code no longer counts.", "Koden gælder ikke længere."),
     "proof_received": ("Proof received and checked.", "Beviset er modtaget og kontrolleret."),
     "acknowledged": ("", ""),
+    "unconfirmed": (
+        "The old laptop could not be told that the proof is here; it may say so.",
+        "Den gamle bærbare fik ikke besked om, at beviset er her; den siger det måske.",
+    ),
+    "proof_found": (
+        "A proof from an earlier scan is kept here: handing that in.",
+        "Her ligger et bevis fra en tidligere scanning: det afleveres nu.",
+    ),
     "proof_kept": (
-        "The proof is kept: run the same command again to hand it in.",
-        "Beviset er gemt: kør samme kommando igen for at aflevere det.",
+        "The proof is kept: run the same command again to hand it in, within ten minutes of the "
+        "QR code.",
+        "Beviset er gemt: kør samme kommando igen for at aflevere det, inden ti minutter efter "
+        "QR-koden.",
     ),
     "accepted": (
         "The proof has been accepted for {account}.",

@@ -27,16 +27,22 @@ class UnknownView(ValueError):
 
 
 def view_named(spec: str, console: Console) -> View:
-    """The view of this name.  Raises `UnknownView`; the view itself may raise `WindowError`."""
+    """The view of this name.
+
+    Raises `UnknownView`, and `WindowError` or `OSError` where it could show nothing: before a
+    grant is spent on it.
+    """
     kind, _, rest = spec.partition(":")
     match kind:
         case "terminal" if not rest:
             return lambda text: _on_terminal(text, console)
         case "window" if not rest:
-            from nearproof.qr.window import QrWindow
+            from nearproof.qr.window import QrWindow, check_display
 
+            check_display()
             return QrWindow
         case "png" | "svg" if rest:
+            files.probe(Path(rest))
             return lambda text: _in_file(text, Path(rest), kind)
     raise UnknownView(spec)
 

@@ -74,7 +74,7 @@ def activate(options: Options, label: str | None) -> None:
     async def story(laptop: Laptop) -> None:
         from nearproof.daemon import new as role
 
-        await role.activate(laptop, await laptop.console.ask("activation_code"))
+        await role.activate(laptop, lambda: laptop.console.ask("activation_code"))
 
     options.run("new", story, label=label)
 

@@ -74,7 +74,7 @@ class Audience:
 
     def picture(self, title: str, path: Path, columns: int) -> None:
         """A picture, drawn with half blocks."""
-        if not self._console.as_json:
+        if not self._console.as_json and sys.stdout.isatty():
             from nearproof.daemon.demo.picture import draw
 
             self._console.show(f"\n{title}\n{draw(path, columns)}\n")

@@ -19,6 +19,8 @@ from nearproof.daemon.demo.errors import ActorFailed
 ACCOUNT = "anna"
 CONNECTION_INTERVAL = "15"  # ms; what laptops negotiate for speed, 30-50 is BlueZ's default
 SNIFFED = "air.btsnoop"
+# The kernel ends a laptop when the demo is gone, however it went (util-linux).
+TIED = ("setpriv", "--pdeathsig", "TERM", "--")
 PATIENCE = 90.0  # seconds without a single event before a demo gives up
 Event = dict[str, Any]
 Watch = Callable[[Event], None]
@@ -55,6 +57,13 @@ class Actor:
 
     async def until(self, *names: str) -> Event:
         """The next event of one of these names.  Raises `ActorFailed` if none will come."""
+        try:
+            return await self._until(names)
+        except TimeoutError:
+            waited = f"{PATIENCE:.0f} s"
+            raise ActorFailed(f"{self.name} said nothing for {waited}: {'/'.join(names)}") from None
+
+    async def _until(self, names: tuple[str, ...]) -> Event:
         async with asyncio.timeout(None) as limit, self._news:
             while True:
                 while self._seen < len(self.told):
@@ -182,6 +191,7 @@ class Stage:
 async def start(name: str, watch: Watch, *arguments: str) -> Actor:
     """Start one nearproof process that tells its events as JSON."""
     process = await asyncio.create_subprocess_exec(
+        *TIED,
         sys.executable,
         "-m",
         "nearproof.daemon",

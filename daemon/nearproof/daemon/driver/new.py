@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from nearproof.ble.errors import AttError, BluetoothError, BluetoothReason, FrameError
-from nearproof.ble.framing import Reassembler, split
+from nearproof.ble.framing import Reassembler
 from nearproof.ble.ports import Advert, Central, Channel, Link
 from nearproof.crypto.session import actions as do
 from nearproof.crypto.session.new import NewSession
@@ -60,6 +59,7 @@ class NewDriver(Shell):
         self._link: tuple[_NewLink, Link, Sender] | None = None
         self._failures: Counter[str] = Counter()
         self._links = 0
+        self._acknowledged = False
         self._kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def prove(self) -> do.Ended | None:
@@ -75,11 +75,8 @@ class NewDriver(Shell):
 
     async def confirm(self) -> bool:
         """Whether OLD was told, within `ACK_PATIENCE` seconds; it says "unconfirmed" otherwise."""
-        with contextlib.suppress(TimeoutError, BluetoothError):
-            async with asyncio.timeout(ACK_PATIENCE):
-                await asyncio.shield(self._end)
-                return True
-        return False
+        await asyncio.wait({self._end}, timeout=ACK_PATIENCE)
+        return self._acknowledged
 
     async def close(self) -> None:
         """Drop the link and stop searching."""
@@ -133,7 +130,7 @@ class NewDriver(Shell):
         self._links += 1
         end = _NewLink(f"link-{self._links}", self)
         link = await self._central.connect(advert, end)
-        sender = Sender(lambda channel, value: self._write(link, channel, value))
+        sender = Sender(lambda channel, value: self._write(link, channel, value), lambda: link.mtu)
         try:
             await link.subscribe(Channel.MESSAGES)
             self._link = end, link, sender
@@ -163,7 +160,7 @@ class NewDriver(Shell):
             self._session.write_refused(end.name, error.code, boottime())
             self._pump()
             end.gone.set()
-        except BluetoothError as error:
+        except (BluetoothError, ValueError) as error:
             log.info("link failed while writing", link=end.name, why=str(error))
             end.gone.set()
 
@@ -195,11 +192,11 @@ class NewDriver(Shell):
             case do.SendMessage(link=name) if name == end.name:
                 sender.put(
                     Channel.MESSAGES,
-                    split(action.message, link.mtu),
+                    action.message,
                     lambda: self._sent(end, link, action.name),
                 )
             case do.SendRound(link=name) if name == end.name:
-                sender.put(Channel.ROUNDS, [action.value])
+                sender.put(Channel.ROUNDS, action.value)
             case do.Disconnect(link=name) if name == end.name:
                 end.gone.set()
             case _:
@@ -225,6 +222,7 @@ class NewDriver(Shell):
             case do.ProofReceived():
                 self._spawn(self._keep(event.bundle))
             case do.Acknowledged():
+                self._acknowledged = True
                 self._finish(None)
             case _:
                 pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from nearproof.ble.errors import AttError, BluetoothError, FrameError
-from nearproof.ble.framing import MAX_MESSAGE, Reassembler, split
+from nearproof.ble.framing import MAX_MESSAGE, Reassembler
 from nearproof.ble.ports import Channel, Peripheral
 from nearproof.crypto.messages import MAX_M1
 from nearproof.crypto.session import actions as do
@@ -70,7 +70,7 @@ class OldDriver(Shell):
                 await self._alone.wait()
         except TimeoutError:
             for central in list(self._inboxes):
-                await self._peripheral.disconnect(central)
+                await self._disconnect(central)
 
     async def close(self) -> None:
         """Let go of the radio."""
@@ -91,10 +91,13 @@ class OldDriver(Shell):
         """A central connected."""
         self._inboxes[central] = Reassembler(MAX_M1)  # whoever has not said m1 gets no more
         self._alone.clear()
-        sender = Sender(lambda channel, value: self._peripheral.notify(central, channel, value))
+        sender = Sender(
+            lambda channel, value: self._peripheral.notify(central, channel, value),
+            lambda: self._peripheral.mtu(central),
+        )
         self._senders[central] = (sender, self._spawn(self._drain(central, sender)))
         if self._session is None:
-            self._spawn(self._peripheral.disconnect(central))
+            self._spawn(self._disconnect(central))
             return
         self._session.connected(central, boottime())
         self._pump()
@@ -153,14 +156,13 @@ class OldDriver(Shell):
             case do.SendMessage(link=link) if link in self._senders:
                 if action.name == "m2":
                     self._inboxes[link] = Reassembler(MAX_MESSAGE)
-                frames = split(action.message, self._peripheral.mtu(link))
-                self._senders[link][0].put(Channel.MESSAGES, frames)
+                self._senders[link][0].put(Channel.MESSAGES, action.message)
             case do.SendRound(link=link) if link in self._senders:
-                self._senders[link][0].put(Channel.ROUNDS, [action.value])
+                self._senders[link][0].put(Channel.ROUNDS, action.value)
             case do.RejectWrite():
                 self._rejected = action.att_error
             case do.Disconnect():
-                self._spawn(self._peripheral.disconnect(action.link))
+                self._spawn(self._disconnect(action.link))
             case _:
                 pass  # for a link that is gone
 
@@ -172,6 +174,13 @@ class OldDriver(Shell):
     async def _drain(self, central: str, sender: Sender) -> None:
         try:
             await sender.run()
-        except BluetoothError as error:
+        except (BluetoothError, ValueError) as error:
             log.info("link failed while sending", link=central, why=str(error))
+            await self._disconnect(central)
+
+    async def _disconnect(self, central: str) -> None:
+        """End a link; where the stack is gone, the link is, too."""
+        try:
             await self._peripheral.disconnect(central)
+        except BluetoothError as error:
+            log.info("disconnect failed", link=central, why=str(error))

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from nearproof.ble.framing import split
 from nearproof.ble.ports import Channel
 from nearproof.crypto.errors import LocalError
 from nearproof.crypto.session import actions as do
@@ -111,23 +112,26 @@ class Shell:
 class Sender:
     """Sends what one link is given, in order: never two messages at once."""
 
-    def __init__(self, send: Callable[[Channel, bytes], Coroutine[Any, Any, None]]) -> None:
+    def __init__(
+        self, send: Callable[[Channel, bytes], Coroutine[Any, Any, None]], mtu: Callable[[], int]
+    ) -> None:
         self._send = send
-        self._queue: asyncio.Queue[tuple[Channel, list[bytes], Callable[[], None] | None]] = (
-            asyncio.Queue()  # bounded by the session: it has one answer a message, one round open
+        self._mtu = mtu
+        # Bounded by the session: it has one answer a message, and one round open.
+        self._queue: asyncio.Queue[tuple[Channel, bytes, Callable[[], None] | None]] = (
+            asyncio.Queue()
         )
 
-    def put(
-        self, channel: Channel, frames: list[bytes], sent: Callable[[], None] | None = None
-    ) -> None:
-        """Queue the frames of one message; `sent` is called when the last one is through."""
-        self._queue.put_nowait((channel, frames, sent))
+    def put(self, channel: Channel, value: bytes, sent: Callable[[], None] | None = None) -> None:
+        """Queue a message (to be framed) or a round; `sent` is called when it is through."""
+        self._queue.put_nowait((channel, value, sent))
 
     async def run(self) -> None:
-        """Send until cancelled, or until the link raises."""
+        """Send until cancelled, or until the link raises (ValueError: its MTU shrank meanwhile)."""
         while True:
-            channel, frames, sent = await self._queue.get()
-            for frame in frames:
+            channel, value, sent = await self._queue.get()
+            framed = channel is Channel.MESSAGES
+            for frame in split(value, self._mtu()) if framed else [value]:
                 await self._send(channel, frame)
             if sent is not None:
                 sent()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -56,13 +57,16 @@ class SessionEnded(Exception):
 def run_to_outcome(story: Callable[[], Awaitable[None]]) -> BaseException | None:
     """Run `story` in an event loop of its own: None if it ended well, else what it raised.
 
-    SIGINT and SIGTERM cancel it, so that radios and files are put back first.
+    SIGINT, SIGTERM and SIGHUP cancel it, so that radios and files are put back first.  A crash
+    leaves no core: seeds would be in it.
     """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     async def whole() -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - inside asyncio.run there is one
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for number in (signal.SIGTERM, signal.SIGHUP):  # the latter: the terminal was closed
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         await story()
 
     try:
@@ -135,6 +139,8 @@ def _refusal(error: BaseException) -> dict[str, str | int]:
 
 
 def _detail(error: BaseException) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return str(error.filename)
     if isinstance(error, OSError):
         return f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
     if isinstance(error, ProviderError) and error.step is not None:
