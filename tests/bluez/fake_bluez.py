@@ -256,6 +256,8 @@ class FakeBluez:
         path = message.body[0]
         if path not in self.objects:
             raise BluezFault("DoesNotExist", "Does Not Exist")
+        if not self.setting("Powered"):
+            raise BluezFault("NotReady", "Resource Not Ready")
         if self.objects[path][DEVICE]["Connected"].value:
             await self.handlers[path](Message(path=path, interface=DEVICE, member="Disconnect"))
         self.remove(path)

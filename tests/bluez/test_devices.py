@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from dbus_fast import Variant
 
-from bluez.fake_bluez import DEVICE, BluezFault, FakeBluez
+from bluez.fake_bluez import ADAPTER, DEVICE, BluezFault, FakeBluez
 from bluez.fake_peers import EID, RemotePeripheral
 from bluez.witnesses import LinkRecord, first_advert
 from nearproof.ble.bluez.central import BluezCentral
@@ -32,6 +32,19 @@ async def test_same_laptop_is_found_again(
     assert advert.service_uuids == (EID,)
     again = await central.connect(advert, LinkRecord())
     await again.subscribe(Channel.MESSAGES)
+
+
+async def test_found_again_after_the_adapter_was_off(
+    bluez: FakeBluez, central: BluezCentral, old: RemotePeripheral, link: Link, events: LinkRecord
+) -> None:
+    """BlueZ forgets no device while the adapter is off: the next scan sees to it again."""
+    bluez.change(bluez.path, ADAPTER, Powered=Variant("b", False))
+    old.drop()
+    await events.has(("lost",))
+    with pytest.raises(BluetoothError):
+        await first_advert(central)
+    bluez.change(bluez.path, ADAPTER, Powered=Variant("b", True))
+    assert (await first_advert(central)).service_uuids == (EID,)
 
 
 async def test_device_is_not_left_behind(

@@ -30,6 +30,7 @@ SCREEN = "screen.png"
 DATA = "/run/home/backend"
 PROTOCOL_ROUNDS = 4  # of a grant
 STUCK = 80.0  # seconds without an end, of which an undisturbed attempt takes ten
+GRACE = 20.0  # seconds a process may take to end once it is told to
 TYPING = 3.0  # seconds the person gives the rounds before typing
 LAST_WORDS = 12  # lines of the log of a service that died
 SERVICES = ("dbus-daemon", "btattach", "bluetoothd")
@@ -254,6 +255,7 @@ async def watch(attempt: Attempt, patience: float) -> None:
             task.result()
         limit = patience
         if not done:
+            limit = GRACE
             for name, role in attempt.roles.items():
                 if name not in attempt.codes:
                     again = name in attempt.stopped

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from hil.ceremony import TYPING, Ceremony, Fault, Machine, Seat, folder, play
 from hil.plan import Part, Plan, PlanError, parse
-from hil.remote import Computer, RemoteError
+from hil.remote import Computer, RemoteError, Unreachable
 from nearproof.ble.virtual.medium import Air
 from rig.backend import ACCOUNT, open_backend
 from rig.errors import GuestError
@@ -149,6 +149,8 @@ async def _facts(machine: Machine, part: Part, role: str) -> dict[str, str]:
     where = shlex.join(part.reach) or "this machine"
     try:
         said = await machine.run(*_python(part), "-m", "hil.fitness", part.radio, role)
+    except Unreachable as error:
+        raise PlanError(f"{where}: {error}") from None
     except (RemoteError, GuestError) as error:
         raise PlanError(
             f"{where}: there is no working checkout in {part.checkout} "

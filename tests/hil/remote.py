@@ -7,19 +7,23 @@ import shlex
 from asyncio import StreamReader
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from signal import SIGKILL, Signals
 from typing import Final, Self
 
 LINE_LIMIT: Final = 1 << 20  # bytes of one line of output
+PARTING: Final = 10.0  # seconds for a command that was killed to be gone
 
 # Says its process id first, by which it can be sent signals: ssh passes none on.
 TELL_PID: Final = 'echo $$; exec "$0" "$@"'
 
 
 class RemoteError(Exception):
-    """A laptop cannot be reached, or a command on it failed."""
+    """A command on a laptop failed."""
+
+
+class Unreachable(RemoteError):
+    """A laptop cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,14 @@ class RemoteProcess:
         self.stderr: StreamReader
 
     async def __aenter__(self) -> Self:
-        """Start it.  Raises `RemoteError` if the laptop cannot be reached."""
+        """Start it.  Raises `Unreachable`."""
         command = self._computer.command("sh", "-c", TELL_PID, *self.argv)
-        self._process = process = await asyncio.create_subprocess_exec(
-            *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=LINE_LIMIT
-        )
+        try:
+            self._process = process = await asyncio.create_subprocess_exec(
+                *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=LINE_LIMIT
+            )
+        except OSError as error:
+            raise Unreachable(f"{command[0]} does not start: {error.strerror}") from None
         assert process.stdout is not None
         assert process.stderr is not None
         self.stdout, self.stderr = process.stdout, process.stderr
@@ -85,16 +92,19 @@ class RemoteProcess:
             self.close_stdin()
             said = (first + b"\n" + await self.stderr.read()).decode(errors="replace").strip()
             await process.wait()
-            raise RemoteError(f"{shlex.join(command)} reaches no shell:\n{said}")
+            raise Unreachable(f"it cannot be reached:\n{said}")
         self._pid = int(first)
         return self
 
     async def __aexit__(self, *error: object) -> None:
         if self._process.returncode is None:
             await self._kill(SIGKILL)
-            if self._process.returncode is None:
-                with suppress(ProcessLookupError):
-                    self._process.kill()
+            try:
+                async with asyncio.timeout(PARTING):
+                    await self.wait()
+            except TimeoutError:  # what reaches the laptop hangs
+                self._process.kill()
+        self.close_stdin()
         await self.wait()
         await asyncio.gather(*self._signals)
 

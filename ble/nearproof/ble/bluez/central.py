@@ -37,7 +37,7 @@ BACKLOG: Final = 256  # adverts heard and not yet looked at; beyond that the old
 CLOSING_TIME: Final = 3.0  # seconds; bluetoothd takes 2 to 2.7 to disconnect
 COMEBACK_PAUSE: Final = 0.25  # seconds between tries to start a scan
 COMEBACK_TRIES: Final = 40  # 10 s: bluetoothd restarts in 1 to 3, a person's switch takes longer
-SETTLING_TIME: Final = 0.25  # seconds; a link that was lost is tidied up after in 0.02
+SETTLING_TIME: Final = 0.25  # seconds; a link that was lost is closed in 0.02
 
 CLOCKWORK: Final = Clockwork(
     now=time.monotonic,
@@ -61,8 +61,8 @@ class BluezCentral:
         self._lock: SessionLock | None = None
         self._watch = StackWatch(self._path)
         self._links: set[BluezLink] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._closing: dict[str, asyncio.Task[None]] = {}  # the last of a device, by its address
+        self._met: set[str] = set()  # paths of the devices that were dialled
+        self._closing: dict[str, asyncio.Task[None]] = {}  # by the device's path
 
     async def open(self) -> None:
         """Take the adapter."""
@@ -83,9 +83,9 @@ class BluezCentral:
         Iterating raises `BluetoothError`: STACK_LOST, after which the next scan waits up to
         10 s for the stack to come back; POWERED_OFF, NO_ADAPTER, ... if it did not.
         """
-        if self._tasks:
-            # Until BlueZ has forgotten a laptop it does not yield that one's EID.
-            await asyncio.wait(self._tasks, timeout=SETTLING_TIME)
+        if self._closing:
+            # What is still connected cannot be forgotten, and what is not forgotten not heard.
+            await asyncio.wait(self._closing.values(), timeout=SETTLING_TIME)
         queue: asyncio.Queue[Advert | None] = asyncio.Queue()
         with self._watch.telling(lambda: queue.put_nowait(None)):
             async with aclosing(self._windows(queue)) as adverts:
@@ -100,12 +100,9 @@ class BluezCentral:
         device = advert.handle
         if not isinstance(device, BLEDevice):
             raise TypeError("the advert is another driver's")
-        try:
-            with on_a_link():
-                link = await retrying(lambda: self._try(device), connect_fault, self._clockwork)
-        except BaseException:
-            self._tidy(device, None, forget=True)
-            raise
+        self._met.add(device.details["path"])
+        with on_a_link():
+            link = await retrying(lambda: self._try(device), connect_fault, self._clockwork)
         link.listen(events)
         return link
 
@@ -113,12 +110,14 @@ class BluezCentral:
         """Stop everything and put the adapter back as it was found.  Idempotent."""
         for link in list(self._links):
             link.end()
-        tasks = set(self._tasks)
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=CLOSING_TIME)
+        closing = set(self._closing.values())
+        if closing:
+            _, late = await asyncio.wait(closing, timeout=CLOSING_TIME)
             for task in late:
                 task.cancel()
-            await asyncio.wait(tasks)
+            await asyncio.wait(closing)
+        await self._forget_met()
+        self._met.clear()
         await self._watch.close()
         lock, self._lock = self._lock, None
         if lock is not None:
@@ -151,6 +150,7 @@ class BluezCentral:
         for last in [False] * COMEBACK_TRIES + [True]:
             # No service_uuids: BlueZ 5.87 crashes when a UUID filter matches.
             scanner = BleakScanner(heard, bluez={"adapter": self._adapter})
+            await self._forget_met()
             try:
                 with translated(BluetoothReason.TRANSPORT):
                     await scanner.start()
@@ -166,7 +166,8 @@ class BluezCentral:
     # -- connecting --------------------------------------------------------------
 
     async def _try(self, device: BLEDevice) -> BluezLink:
-        before = self._closing.get(device.address)
+        path = device.details["path"]
+        before = self._closing.get(path)
         if before is not None:
             # While bluetoothd disconnects, the device still counts as connected, and bleak
             # would take the dying connection for the new one.
@@ -175,37 +176,24 @@ class BluezCentral:
         def let_go() -> None:
             self._links.discard(link)
             self._watch.remove(link.end)
-            self._tidy(device, link, forget=opened)  # a try that failed may be made again
+            task = asyncio.create_task(link.finish())
+            self._closing[path] = task
+            task.add_done_callback(lambda _: self._closing.pop(path))
 
-        opened = False
         link = BluezLink(device, self._adapter, let_go)
         self._links.add(link)
-        self._watch.add(link.end, device.details["path"])
+        self._watch.add(link.end, path)
         await link.open()
-        opened = True
         return link
 
-    def _tidy(self, device: BLEDevice, link: BluezLink | None, *, forget: bool) -> None:
-        """Finish a link, then have BlueZ forget the device, behind the caller's back."""
-        before = self._closing.get(device.address)
+    async def _forget_met(self) -> None:
+        """Have BlueZ forget the laptops that were dialled and are not linked any more.
 
-        async def tidied() -> None:
-            if before is not None:
-                await asyncio.wait([before])
-            if link is not None:
-                await link.finish()
-            if forget:
-                await forget_device(self._watch.bus, device.details["path"])
-
-        def done(_: object) -> None:
-            self._tasks.discard(task)
-            if self._closing[device.address] is task:
-                del self._closing[device.address]
-
-        task = asyncio.create_task(tidied())
-        self._tasks.add(task)
-        self._closing[device.address] = task
-        task.add_done_callback(done)
+        Each time anew: it refuses while the adapter is off, and a bluetoothd that restarts
+        reads them back from its disk.
+        """
+        for path in self._met - self._closing.keys():
+            await forget_device(self._watch.bus, path)
 
 
 async def _next(queue: asyncio.Queue[Advert | None], end: float) -> Advert | None:
