@@ -297,7 +297,7 @@ async def _honest(stage: Stage, attempt: Attempt, step: str, problems: list[str]
     """Try again on the same laptops, if there is anything left to do."""
     if attempt.codes.get("new") == 0:
         return "not needed"
-    if attempt.told("new:proof_received"):
+    if attempt.told("new:asked"):  # for the account: by then the proof is stored
         code = await _hand_off(stage, attempt.account)
         if code == 0:
             return "the kept proof was accepted"

@@ -28,14 +28,15 @@ RECOVERS = [
     ("m1", "OLD adapter off/on"),
     ("m2", "link drop"),
     ("t1", "jam"),
-    ("code asked", "NEW clock +1 day"),
+    ("code asked", "OLD adapter off/on"),
     ("rounds", "OLD suspended"),
     ("t2", "link drop"),
+    ("ack", "NEW clock +1 day"),
 ]
 ENDS = [
     # step, fault, exit codes of OLD and NEW (None: not started), what is done afterwards
     ("waiting", "OLD killed", (-9, None), "copied"),
-    ("ack", "NEW killed", None, "the kept proof was accepted"),
+    ("hand-off", "NEW killed", (0, -9), "the kept proof was accepted"),
     ("hand-off", "backend killed", (0, 30), "the kept proof was accepted"),
 ]
 
