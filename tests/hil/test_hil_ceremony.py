@@ -19,14 +19,14 @@ from rig.pair import Rig
 from rig.shell import GuestProcess
 from rig.sight import looking
 
-pytestmark = [pytest.mark.rig, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.rig, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 # Each step at which a fault strikes: the first event that tells of it, and whose.
 MESSAGES = ("old:bound", "new:old_answered", "old:code_wanted", "old:proof_made", "old:delivered")
 OLD, NEW = 0, 1  # the laptops of a rig
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def backend(rig: Rig) -> AsyncIterator[Backend]:
     """A backend that both laptops have joined; the first is an account's own."""
     async with open_backend(rig.laptops) as backend:

@@ -10,7 +10,7 @@ import pytest_asyncio
 from hil.faults import play
 from hil.faults_stage import Stage, open_stage
 
-pytestmark = [pytest.mark.rig, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.rig, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -22,7 +22,7 @@ from hil.strangers import (
     write_garbage,
 )
 
-pytestmark = [pytest.mark.rig, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.rig, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 CROWD = 100
 

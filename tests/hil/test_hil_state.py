@@ -15,7 +15,7 @@ from hil.faults_stage import Stage, open_stage
 from rig.laptop import BluezSettings, Laptop
 from rig.machine import REPO
 
-pytestmark = [pytest.mark.rig, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.rig, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 PATH = {"PYTHONPATH": f"{REPO}/tests"}
 SHOW = ("--show", "png:/run/rig/screen.png")

@@ -12,7 +12,7 @@ from qr.samples import TEXT, picture
 from rig.laptop import Laptop
 from rig.pair import Rig
 
-pytestmark = [pytest.mark.rig, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.rig, pytest.mark.asyncio(loop_scope="module")]
 
 # Prints a word for each item; of the previews only the first, which says that frames come.
 SCAN = """
