@@ -108,7 +108,7 @@ def make_pin_proof(key: UserKey, context: PinContext) -> bytes:
         cose.TYP_PIN,
         {
             _CHALLENGE: context.challenge,
-            _ACTION: context.action,
+            _ACTION: str(context.action),
             _CEREMONY: context.ceremony,
             _DEVICE: context.device,
         },
@@ -141,7 +141,7 @@ def check_user_public(user_public: bytes, device_public: bytes) -> None:
 def _check_claims(claims: dict[int, cbor.Value], context: PinContext) -> None:
     try:
         with cbor.MapReader(claims) as fields:
-            fields.constant(_ACTION, context.action)
+            fields.constant(_ACTION, str(context.action))
             octets = (
                 (fields.octets(_CHALLENGE, CHALLENGE_SIZE), context.challenge),
                 (fields.octets(_CEREMONY, len(context.ceremony)), context.ceremony),

@@ -1,4 +1,4 @@
-"""NEW: the laptop that is to get a copy, steps 13 to 20 of the source page.
+"""NEW: the laptop that is to get a copy, steps 13 to 19 of the source page (`enrol` goes on).
 
 Read top-down, `copy` is the story; each step's number is the source's.
 """
@@ -9,15 +9,19 @@ import asyncio
 import os
 from pathlib import Path
 
+import msgspec
+
 from nearproof.config import files
-from nearproof.config.home import Device, Enrolment
+from nearproof.config.home import Enrolment
 from nearproof.crypto.errors import QrError, QrReason
 from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.messages import QrPayload
 from nearproof.crypto.session import actions as do
 from nearproof.crypto.session.new import NewSession
+from nearproof.crypto.userkey import SALT_SIZE, SECRET_SIZE
 from nearproof.daemon.clock import boottime
 from nearproof.daemon.driver.new import NewDriver
+from nearproof.daemon.enrol import enrol
 from nearproof.daemon.laptop import AlreadyEnrolled, Laptop
 from nearproof.daemon.outcomes import SessionEnded
 from nearproof.daemon.provider import Provider
@@ -30,16 +34,24 @@ SEED = 32
 TYPED = "typed"  # the camera spec that means: the user types the text under the QR
 
 
-async def activate(laptop: Laptop, code: str) -> None:
-    """Enrol the very first laptop of an account with a one-time activation code."""
+async def activate(laptop: Laptop, code: str | None = None) -> None:
+    """Enrol a laptop with a one-time activation code, which is asked for if need be.
+
+    An account's very first laptop goes on at once; otherwise the waiting time is kept.
+    """
     if laptop.home.device() is not None:
         raise AlreadyEnrolled
-    seed = os.urandom(SEED)
-    label = laptop.label()
-    async with Provider(laptop.backend(), DeviceKey.from_seed(seed)) as provider:
-        device = await provider.activate(code, label)
-    laptop.home.save_device(Device(seed=seed, account=device.account, label=label))
-    laptop.console.tell("activated", "26", account=device.account, label=label)
+    enrolment = laptop.home.enrolment()
+    if enrolment is None or enrolment.bundle:
+        enrolment = _fresh(laptop)
+        laptop.home.save_enrolment(enrolment)
+    async with Provider(laptop.backend(), DeviceKey.from_seed(enrolment.seed)) as provider:
+        if not enrolment.id:
+            code = code or await laptop.console.ask("activation_code")
+            begun = await provider.activate(code, enrolment.label)
+            enrolment = msgspec.structs.replace(enrolment, id=begun.id)
+            laptop.home.save_enrolment(enrolment)
+        await enrol(laptop, provider, enrolment)
 
 
 async def copy(
@@ -51,8 +63,8 @@ async def copy(
 ) -> None:
     """Get a copy of the authenticator of the laptop beside this one.
 
-    Returns when the backend has accepted the proof; raises what `outcomes` explains otherwise.
-    A proof that is stored but not yet accepted is handed off first of all.  `proof` is where
+    Returns when this laptop is active; raises what `outcomes` explains otherwise.
+    An enrolment that has its proof goes on where it stood.  `proof` is where
     the bundle is kept for `nearproof verify`, `photo` where the frame in which the QR was read
     is kept (it holds the QR's secret).
     """
@@ -60,7 +72,7 @@ async def copy(
         raise AlreadyEnrolled
     laptop.backend()
     enrolment = laptop.home.enrolment()
-    if enrolment is None:
+    if enrolment is None or not enrolment.bundle:
         enrolment = await _prove(laptop, user, photo)
     else:
         await _hand_off(laptop, enrolment, user)
@@ -70,7 +82,7 @@ async def copy(
 
 async def _prove(laptop: Laptop, user: str | None, photo: Path | None) -> Enrolment:
     """Steps 13-19: see the QR, find OLD, show the code, get the proof; then hand it off."""
-    seed, label = os.urandom(SEED), laptop.label()
+    fresh = _fresh(laptop)
     camera = laptop.settings.camera
     central = open_central(laptop.settings.radio)
     try:
@@ -80,15 +92,15 @@ async def _prove(laptop: Laptop, user: str | None, photo: Path | None) -> Enrolm
         session = NewSession(
             qr=qr,
             issuer_public=laptop.backend().issuer,
-            device_key=DeviceKey.from_seed(seed),
-            label=label,
+            device_key=DeviceKey.from_seed(fresh.seed),
+            label=fresh.label,
             now=boottime(),
             randomness=os.urandom,
         )
         stored: list[Enrolment] = []
 
         def store(bundle: bytes) -> None:
-            stored.append(Enrolment(seed, label, bundle))
+            stored.append(msgspec.structs.replace(fresh, bundle=bundle))
             laptop.home.save_enrolment(stored[0])
 
         driver = NewDriver(session, central, lambda event: _hear(laptop, event), store)
@@ -164,12 +176,17 @@ def _hear(laptop: Laptop, event: do.Event) -> None:
 
 
 async def _hand_off(laptop: Laptop, enrolment: Enrolment, user: str | None) -> None:
-    """Step 20: name the account, and give the backend the proof."""
-    if user is None:
-        user = await laptop.console.ask("user", "20")
+    """Give the backend the proof, then go through its steps."""
     async with Provider(laptop.backend(), DeviceKey.from_seed(enrolment.seed)) as provider:
-        device = await provider.redeem(enrolment.bundle, user, enrolment.label)
-    laptop.console.tell("accepted", "20", account=device.account)
-    laptop.home.save_device(Device(enrolment.seed, device.account, enrolment.label))
-    laptop.home.save_enrolment(None)
-    laptop.console.tell("activated", "26", account=device.account, label=enrolment.label)
+        if not enrolment.id:
+            begun = await provider.redeem(enrolment.bundle, enrolment.label)
+            enrolment = msgspec.structs.replace(enrolment, id=begun.id)
+            laptop.home.save_enrolment(enrolment)
+            laptop.console.tell("accepted", "19")
+        await enrol(laptop, provider, enrolment, user)
+
+
+def _fresh(laptop: Laptop) -> Enrolment:
+    """Keys for one enrolment, and nothing of a PIN."""
+    seed, secret, salt = os.urandom(SEED), os.urandom(SECRET_SIZE), os.urandom(SALT_SIZE)
+    return Enrolment(seed=seed, label=laptop.label(), bundle=b"", secret=secret, salt=salt)

@@ -15,7 +15,7 @@ import hashlib
 import secrets
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -27,9 +27,18 @@ from nearproof.crypto.errors import VerificationError
 from nearproof.crypto.grant import Grant, verify_grant
 from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.session.actions import EndReason
+from nearproof.crypto.userkey import CHALLENGE_SIZE, PinContext, UserKey, make_pin_proof
 from nearproof.daemon.backend import wire
 from nearproof.daemon.backend.client import NotHttp, Reply, exchange
-from nearproof.daemon.backend.wire import Ceremony, Device, Info, ReportReason
+from nearproof.daemon.backend.wire import (
+    Ceremony,
+    Device,
+    Enrolment,
+    Info,
+    PinAction,
+    ReportReason,
+    Verification,
+)
 from nearproof.daemon.join import HANDSHAKE_CUT, Joined, client_context
 
 T = TypeVar("T")
@@ -56,6 +65,7 @@ class ProviderError(Exception):
     """The backend could not be reached, could not be believed, or said no.
 
     `code` is a `wire.ServiceCode` or a `RefusalCode` (as text: a later backend may know more).
+    `tries_left` after a wrong PIN or SMS code; `devices` are the laptops that hold every slot.
     """
 
     def __init__(
@@ -66,12 +76,16 @@ class ProviderError(Exception):
         code: str = "",
         step: int | None = None,
         seconds: int = 0,
+        tries_left: int | None = None,
+        devices: tuple[wire.Listed, ...] = (),
     ) -> None:
         self.reason = reason
         self.detail = detail
         self.code = code
         self.step = step
         self.seconds = seconds
+        self.tries_left = tries_left
+        self.devices = devices
         super().__init__(": ".join(part for part in (str(reason), code, detail) if part))
 
 
@@ -81,10 +95,11 @@ class _Question:
 
     method: str
     target: str
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     media: str = wire.JSON
     idempotency: str = ""
     signed: bool = True
+    patience: int = 0  # seconds that the backend may take on top
 
 
 _INFO: Final = _Question("GET", "/v1/info", signed=False)
@@ -108,7 +123,7 @@ class Provider:
         self._joined = joined
         self._key = device_key
         self._timeout = timeout
-        self._context = client_context(joined)
+        self._tls = client_context(joined)
         self._ahead: int | None = None  # the server's clock minus this laptop's boot-time clock
 
     async def __aenter__(self) -> Self:
@@ -136,20 +151,63 @@ class Provider:
         self._ahead = info.now - _boottime()
         return info
 
-    # -- what can be asked, in the order of a copy ---------------------------------------
+    # -- this laptop and its account ---------------------------------------------------------
 
-    async def activate(self, code: str, label: str) -> Device:
-        """Enrol this laptop as the first of the account that `code` was made for."""
-        claim = wire.Activation(code, self._key.public, label)
-        return await self._own_device(_post("/v1/activations", msgspec.json.encode(claim)))
+    async def policy(self) -> wire.Policy:
+        """The backend's limits."""
+        return await self._json(_Question("GET", "/v1/policy", signed=False), wire.Policy)
 
     async def device(self) -> Device:
-        """How the account sees this laptop, with the newest alerts."""
+        """How the account sees this laptop."""
         return await self._own_device(_Question("GET", "/v1/device"))
 
-    async def start_copy(self) -> Ceremony:
-        """Start a copy, or go on with the one that this laptop has started."""
-        return await self._json(_post("/v1/ceremonies"), Ceremony)
+    async def devices(self) -> tuple[wire.Listed, ...]:
+        """The account's active laptops, oldest first."""
+        return (await self._json(_Question("GET", "/v1/devices"), wire.Devices)).devices
+
+    async def revoke(self, kid: str) -> Device:
+        """Revoke a laptop of the account (its kid in hex), at once."""
+        device = await self._json(_post(f"/v1/devices/{kid}/revoke"), Device)
+        if device.kid != kid:
+            raise _lying("the answer is about another laptop")
+        return device
+
+    async def events(self, after: int, wait: int = 0) -> wire.Events:
+        """What has happened since the cursor; waits up to `wait` seconds (25) for the first.
+
+        Begin with cursor 0, and go on with the one in each answer.
+        """
+        query = urlencode({"after": after, "wait": wait})
+        found = await self._json(
+            _Question("GET", f"/v1/events?{query}", patience=wait), wire.Events
+        )
+        if found.cursor < after or any(event.id <= after for event in found.events):
+            raise _lying("events that were asked for before")
+        return found
+
+    async def change_pin(self, old: UserKey, new: UserKey) -> Device:
+        """Swap the user key; nothing on this laptop changes with it."""
+        context = await self._context(PinAction.CHANGE)
+        body = wire.PinChange(
+            make_pin_proof(old, context),
+            new.public,
+            make_pin_proof(new, replace(context, action=PinAction.SET)),
+        )
+        return await self._own_device(_post("/v1/device/pin", body))
+
+    # -- OLD ------------------------------------------------------------------------------------
+
+    async def start_copy(self, pin: UserKey | None) -> Ceremony:
+        """Start a copy that the person wants, or go on with the one that this laptop has started.
+
+        `pin` is the user key of the PIN just typed; None states a fingerprint instead.
+        """
+        if pin is None:
+            body = wire.Start(consent=True, uv=Verification.FINGERPRINT)
+        else:
+            proof = make_pin_proof(pin, await self._context(PinAction.COPY))
+            body = wire.Start(consent=True, uv=Verification.PIN, proof=proof)
+        return await self._json(_post("/v1/ceremonies", body), Ceremony)
 
     async def ceremony(self, ceremony: str) -> Ceremony:
         """Where the copy of this id stands."""
@@ -159,12 +217,17 @@ class Provider:
         """Cancel the copy; one that is over stays as it is."""
         return await self._ceremony(_post(f"/v1/ceremonies/{ceremony}/cancel"), ceremony)
 
-    async def grant(self, ceremony: str) -> Grant:
+    async def grant(self, ceremony: str, pin: UserKey | None = None) -> Grant:
         """A new grant for one QR, verified; it voids the one before.
 
+        `pin` is the user key of the PIN just typed; needed but within half an hour of the last.
         Raises `ProviderError` with WAITING and `seconds` while the wait is not over.
         """
-        answer = await self._ask(_post(f"/v1/ceremonies/{ceremony}/grants"))
+        proof = b""
+        if pin is not None:
+            proof = make_pin_proof(pin, await self._context(PinAction.GRANT, ceremony))
+        body = wire.GrantRequest(proof)
+        answer = await self._ask(_post(f"/v1/ceremonies/{ceremony}/grants", body))
         if answer.status != 201 or answer.media != wire.essence(wire.GRANT):
             raise _lying("not a grant")
         try:
@@ -177,23 +240,59 @@ class Provider:
 
     async def report(self, ceremony: str, cti: bytes, reason: ReportReason | EndReason) -> None:
         """Tell the account how the QR of this grant ended; a wrong code alerts every laptop."""
-        body = msgspec.json.encode(wire.Report(cti.hex(), ReportReason(reason)))
+        body = wire.Report(cti.hex(), ReportReason(reason))
         answer = await self._ask(_post(f"/v1/ceremonies/{ceremony}/reports", body))
         if answer.status != 204:
             raise _lying("not the answer to a report")
 
-    async def redeem(self, bundle: bytes, account: str, label: str) -> Device:
-        """Hand the proof in: enrol this new laptop in the account that the user has named.
+    # -- NEW ------------------------------------------------------------------------------------
+
+    async def activate(self, code: str, label: str) -> Enrolment:
+        """Begin to enrol this laptop by an activation code; asked again it is the same one."""
+        body = wire.Activation(code, self._key.public, label)
+        question = _post("/v1/activations", body)
+        digest = hashlib.sha256(question.body).hexdigest()
+        return await self._json(replace(question, idempotency=f"activate-{digest[:32]}"), Enrolment)
+
+    async def redeem(self, bundle: bytes, label: str) -> Enrolment:
+        """Hand the proof in: this laptop is being enrolled from then on.
 
         The Idempotency-Key follows from the content, so that a laptop that lost the answer, or
-        its own memory, asks the same question again and costs no second try.
+        its own memory, asks the same question again.
         """
-        query = urlencode({"account": account, "label": label})
+        query = urlencode({"label": label})
         digest = hashlib.sha256(b"\0".join((query.encode(), bundle))).hexdigest()
         question = _Question(
             "POST", f"/v1/redemptions?{query}", bundle, wire.BUNDLE, f"redeem-{digest[:32]}"
         )
-        return await self._own_device(question)
+        return await self._json(question, Enrolment)
+
+    async def enrolment(self, enrolment: str) -> Enrolment:
+        """Where the enrolment of this laptop stands."""
+        return await self._enrolment(_Question("GET", f"/v1/enrolments/{enrolment}"), enrolment)
+
+    async def name(self, enrolment: str, account: str) -> Enrolment:
+        """Name the user ID; whether it was right shows by the SMS alone."""
+        question = _post(f"/v1/enrolments/{enrolment}/name", wire.Name(account))
+        return await self._enrolment(question, enrolment)
+
+    async def send_code(self, enrolment: str) -> Enrolment:
+        """Have the SMS code sent (an invite's first one), or sent again."""
+        return await self._enrolment(_post(f"/v1/enrolments/{enrolment}/codes"), enrolment)
+
+    async def check_code(self, enrolment: str, code: str) -> Enrolment:
+        """Hand in the typed SMS code."""
+        question = _post(f"/v1/enrolments/{enrolment}/code", wire.SmsCode(code))
+        return await self._enrolment(question, enrolment)
+
+    async def finish(self, enrolment: str, pin: UserKey) -> Enrolment:
+        """Set the PIN: its key's public half goes to the backend alone; this laptop is active."""
+        proof = make_pin_proof(pin, await self._context(PinAction.SET, enrolment))
+        question = _post(f"/v1/enrolments/{enrolment}/pin", wire.NewPin(pin.public, proof))
+        done = await self._enrolment(question, enrolment)
+        if done.state is not wire.CeremonyState.DONE or not done.account:
+            raise _lying("an enrolment that is not done")
+        return done
 
     # -- how it is asked ------------------------------------------------------------------
 
@@ -208,6 +307,20 @@ class Provider:
         if answer.id != ceremony:
             raise _lying("the answer is about another copy")
         return answer
+
+    async def _enrolment(self, question: _Question, enrolment: str) -> Enrolment:
+        answer = await self._json(question, Enrolment)
+        if answer.id != enrolment:
+            raise _lying("the answer is about another enrolment")
+        return answer
+
+    async def _context(self, action: PinAction, ceremony: str = "") -> PinContext:
+        """A fresh challenge, and what a PIN proof over it is for."""
+        body = wire.ChallengeRequest(action, ceremony)
+        answer = await self._json(_post("/v1/challenges", body), wire.Challenge)
+        if len(answer.challenge) != CHALLENGE_SIZE:
+            raise _lying("not a challenge")
+        return PinContext(answer.challenge, action, bytes.fromhex(ceremony), self._key.kid)
 
     async def _json(self, question: _Question, shape: type[T]) -> T:
         return _decoded(await self._ask(question), shape)
@@ -234,9 +347,9 @@ class Provider:
         headers = await self._headers(question)
         url = self._joined.url + question.target
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout + question.patience):
                 reply = await exchange(
-                    url, self._context, question.method, headers, question.body, MAX_ANSWER
+                    url, self._tls, question.method, headers, question.body, MAX_ANSWER
                 )
         except TimeoutError:
             raise _failure(ProviderReason.UNREACHABLE, "no whole answer in time") from None
@@ -262,8 +375,9 @@ class Provider:
         return sign(self._key, question.method, url, headers, question.body, created)
 
 
-def _post(target: str, body: bytes = b"{}") -> _Question:
-    return _Question("POST", target, body, idempotency=secrets.token_hex(16))
+def _post(target: str, body: msgspec.Struct | None = None) -> _Question:
+    content = msgspec.json.encode(body) if body is not None else b"{}"
+    return _Question("POST", target, content, idempotency=secrets.token_hex(16))
 
 
 def _judged(reply: Reply) -> _Answer:
@@ -296,6 +410,10 @@ def _problem(answer: _Answer) -> ProviderError:
         code=_printable(problem.code),
         step=problem.step,
         seconds=max(0, problem.seconds or 0),
+        tries_left=problem.tries_left,
+        devices=tuple(
+            msgspec.structs.replace(each, label=_printable(each.label)) for each in problem.devices
+        ),
     )
 
 
