@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from backend.hands import Hands
 from backend.postgres import Cluster, cluster, programs
 from backend.world import BackendProcess, World, backend
+from nearproof.daemon.backend.policy import BackendPolicy
+
+_numbers = count(1)
 
 KINDS = ("sqlite", "postgresql")
 
@@ -45,3 +50,18 @@ def server(
 def here(server: tuple[Path, BackendProcess], database: str | None) -> World:
     """This test's users at the shared server, whose copies do not wait."""
     return World(*server, database=database)
+
+
+@pytest.fixture
+def hands(database: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hands]:
+    """The service itself under the default policy, on a clock that the test moves."""
+    url = database or f"sqlite:///{tmp_path_factory.mktemp('hands')}/backend.db"
+    hands = Hands(url, BackendPolicy(), seed=next(_numbers))
+    yield hands
+    hands.close()
+
+
+@pytest.fixture
+def name() -> str:
+    """A user of this test's own."""
+    return f"user{next(_numbers)}"

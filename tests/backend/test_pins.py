@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from backend.hands import ISSUER, PIN, Hands, code_of, read, refusal
@@ -11,7 +9,6 @@ from backend.world import pin_of
 from nearproof.crypto.userkey import PinContext, make_pin_proof
 from nearproof.daemon.backend import wire
 from nearproof.daemon.backend.facts import Problem
-from nearproof.daemon.backend.policy import BackendPolicy
 from nearproof.daemon.backend.wire import (
     DeviceState,
     EventKind,
@@ -22,22 +19,6 @@ from nearproof.daemon.backend.wire import (
 
 HOUR = 3_600_000
 WRONG = "839275"
-
-
-@pytest.fixture
-def hands(database: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hands]:
-    url = database or f"sqlite:///{tmp_path_factory.mktemp('pins')}/backend.db"
-    hands = Hands(url, BackendPolicy(), seed=next(SEEDS))
-    yield hands
-    hands.close()
-
-
-SEEDS = iter(range(1000))
-
-
-@pytest.fixture
-def name() -> str:
-    return f"user{next(SEEDS)}"
 
 
 def test_the_ladder(hands: Hands, name: str) -> None:
