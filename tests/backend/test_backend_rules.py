@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
@@ -130,6 +130,37 @@ class CeremonyMachine(RuleBasedStateMachine):
         assert before.state is CeremonyState.LIVE
         return new
 
+    @rule(target=laptops, old=laptops, steps=st.integers(1, 4))
+    def copy_on(self, old: Laptop, steps: int) -> object:
+        """What people do: the steps in their order, up to one of them."""
+        account = self.hands.device(old.key).account
+        started = self.tried(self.hands.start, old.key)
+        if started is None:
+            return multiple()
+        copy = msgspec.json.decode(started.body, type=wire.Ceremony)
+        self.hands.store.now += copy.waits * 1000
+        new = self.hand_in(copy.id, old)
+        if not isinstance(new, Laptop):
+            return multiple()
+        if steps > 1:
+            self.name(new, account)
+        if steps > 2:
+            self.type_code(new, True)
+        if steps > 3:
+            self.finish(new)
+        return new
+
+    @rule(target=laptops, account=st.sampled_from(ACCOUNTS))
+    def activate_on(self, account: str) -> object:
+        new = self.activate(account)
+        if not isinstance(new, Laptop):
+            return multiple()
+        self.hands.store.now += 60_000
+        self.send_code(new)
+        self.type_code(new, True)
+        self.finish(new)
+        return new
+
     @rule(new=laptops, named=st.sampled_from([*ACCOUNTS, "somebody"]))
     def name(self, new: Laptop, named: str) -> None:
         if new.copy:
@@ -158,6 +189,7 @@ class CeremonyMachine(RuleBasedStateMachine):
             return
         before = self.hands.ceremony(new.copy)
         if self.tried(self.hands.finish, new.key, new.copy):
+            event(f"active by {before.kind}")
             assert before.state is CeremonyState.CONFIRMED
             assert before.named == before.account
             if before.kind is CeremonyKind.COPY:
