@@ -79,7 +79,7 @@ async def air() -> AsyncIterator[str]:
 
 
 def enrol(home: Path) -> None:
-    Home(home).save_device(Device(DEVICE_SEED, "anna", "old"))
+    Home(home).save_device(Device(DEVICE_SEED, "anna", "old", bytes(32), bytes(16)))
 
 
 # -- QR codes that are not the one ----------------------------------------------------------
@@ -211,7 +211,7 @@ async def test_backend_down(home: Path) -> None:
 
 async def test_a_stored_proof_waits_for_the_backend(home: Path) -> None:
     """NEW keeps the proof while the backend is down, and hands it off first of all."""
-    waiting = Enrolment(bytes(32), "new", b"bundle")
+    waiting = Enrolment(bytes(32), "new", b"bundle", bytes(32), bytes(16))
     Home(home).save_enrolment(waiting)
     ran = await run(home, "new", "copy", "--user-id", "anna")
     assert (ran.code, ran.failed["reason"]) == (30, "unreachable")

@@ -60,7 +60,7 @@ def test_the_ceremony_in_json() -> None:
         "7",
         "12",
         "19",
-        "20",
+        "19",
     )
     holds = next(event for event in told if event["event"] == "proof_holds")
     assert holds["code_typed"] and holds["rounds"] == 4
@@ -77,7 +77,7 @@ def test_the_ceremony_for_eyes() -> None:
         "the frame in which NEW's camera read it:",
         "Type this code on the old laptop:",
         "» types",
-        "The proof has been accepted for anna.",
+        "is now active for anna.",
         "It does not say how far apart they were",
     ):
         assert seen in output

@@ -25,6 +25,8 @@ from recording import Recorder
 
 # Errors that never leave the module that raises them: their handlers turn them into others.
 INSIDE = {
+    "NotHttp",  # becomes ProviderError
+    "SmsNotSent",  # tried again
     "HostFault",  # ends one host of the emulated air
     "ChildLost",  # becomes CameraError or costs a frame
     "Problem",  # the server's answer to a client

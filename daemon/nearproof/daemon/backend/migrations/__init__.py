@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, inspect, text
 
@@ -38,14 +38,19 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic.command import upgrade
     from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.script import ScriptDirectory
     from alembic.util.exc import CommandError
 
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    config.attributes["connection"] = connection
+    scripts = ScriptDirectory(str(Path(__file__).parent))
+
+    def upgrade(revision: Any, _context: object) -> Any:
+        return scripts._upgrade_revs(schema.HEAD, revision)
+
     try:
-        upgrade(config, schema.HEAD)
+        with EnvironmentContext(Config(), scripts, fn=upgrade) as environment:
+            environment.configure(connection=connection, target_metadata=schema.metadata)
+            environment.run_migrations()
     except CommandError as error:
         raise SchemaUnknown(str(error)) from None

@@ -11,7 +11,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from nearproof.daemon.backend.errors import SmsPortUnknown
@@ -97,9 +97,11 @@ class WebhookPort:
         try:
             with opener.open(request, timeout=WEBHOOK_TIMEOUT):
                 pass
+        except HTTPError as error:
+            error.close()
+            raise SmsNotSent(f"webhook: status {error.code}") from None
         except (URLError, OSError, ValueError) as error:
-            reason = getattr(error, "code", None) or getattr(error, "reason", type(error).__name__)
-            raise SmsNotSent(f"webhook: {reason}") from None
+            raise SmsNotSent(f"webhook: {type(error).__name__}") from None
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
