@@ -46,7 +46,7 @@ class Cluster:
         """The URL of a new, empty database."""
         name = f"test{next(_names)}"
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+            connection.execute(f'CREATE DATABASE "{name}"')
         return f"postgresql://nearproof@/{name}?host={self._folder}"
 
     def _dsn(self, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import requests
 import schemathesis
 from requests.auth import AuthBase
+from schemathesis.auths import GLOBAL_AUTH_STORAGE
 
 from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon.backend.signatures import IDEMPOTENCY_KEY, sign
@@ -21,7 +22,7 @@ class DeviceSignature(AuthBase):
         self._key = key
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        body = request.body or b""
+        body: Any = request.body or b""
         content = body.encode() if isinstance(body, str) else bytes(body)
         headers = {
             name: str(value) for name, value in request.headers.items() if name == IDEMPOTENCY_KEY
@@ -42,4 +43,10 @@ def _auth() -> Any:
     return DeviceSignature(DeviceKey(bytes.fromhex(os.environ["NEARPROOF_TEST_SEED"])))
 
 
-schemathesis.auth.set_from_requests(_auth())
+GLOBAL_AUTH_STORAGE.set_from_requests(_auth())
+
+
+@schemathesis.serializer("application/cbor")
+def bundle(_context: object, value: Any) -> bytes:
+    """A bundle is bytes already; whatever text is drawn stands for them."""
+    return value if isinstance(value, bytes) else str(value).encode()

@@ -250,11 +250,17 @@ CeremonyMachine.TestCase.settings = settings(
 TestAnyOrderOfEvents = CeremonyMachine.TestCase
 
 
-def ceremony(**changes: int) -> Ceremony:
-    times = {"started": 0, "ready": 60_000, "deadline": 120_000, **changes}
-    return Ceremony(
-        bytes(16), "alice", CeremonyKind.COPY, bytes(16), CeremonyState.LIVE, 1, **times
-    )
+CEREMONY = Ceremony(
+    id=bytes(16),
+    account="alice",
+    kind=CeremonyKind.COPY,
+    old=bytes(16),
+    state=CeremonyState.LIVE,
+    slot=1,
+    started=0,
+    ready=60_000,
+    deadline=120_000,
+)
 
 
 @pytest.mark.parametrize(
@@ -262,8 +268,8 @@ def ceremony(**changes: int) -> Ceremony:
 )
 def test_the_wait_is_rounded_up(now: Millis, left: int) -> None:
     """A laptop told to come back in n seconds is never told so again for a fraction."""
-    assert waits(ceremony(), now) == left
-    assert waits(replace(ceremony(), state=CeremonyState.CANCELLED), now) == 0
+    assert waits(CEREMONY, now) == left
+    assert waits(replace(CEREMONY, state=CeremonyState.CANCELLED), now) == 0
 
 
 @pytest.mark.parametrize(

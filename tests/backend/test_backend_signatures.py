@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backend.world import World, code_of
 from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon.backend import wire
-from nearproof.daemon.backend.rules import Problem
+from nearproof.daemon.backend.facts import Problem
 from nearproof.daemon.backend.signatures import (
     CLOCK_SKEW,
     IDEMPOTENCY_KEY,

@@ -21,7 +21,7 @@ from nearproof.daemon.backend.conformance import CHECKS, Operator, Suite
 from nearproof.daemon.backend.schema import ceremonies
 from nearproof.daemon.join import Joined
 
-EXAMPLES = os.environ.get("NEARPROOF_EXAMPLES", "10")
+EXAMPLES = os.environ.get("NEARPROOF_EXAMPLES", "3")
 
 
 def operator_of(here: World) -> Operator:
@@ -81,30 +81,31 @@ async def test_random_requests_meet_the_contract(
         pytest.skip("the same code answers")
     laptop = await here.activated("alice")
     document = Path(backend_room.__path__[0]) / "openapi.yaml"
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [
-            Path(sys.executable).with_name("schemathesis"),
-            "run",
-            str(document),
-            f"--url={here.backend.url}",
-            "--tls-verify=false",
-            f"--max-examples={EXAMPLES}",
-            "--phases=examples,coverage,fuzzing",
-            "--checks=not_a_server_error,status_code_conformance,content_type_conformance,"
-            "response_schema_conformance",
-            "--seed=1",
-            "--generation-deterministic",
-            "--no-color",
-        ],
-        cwd=tmp_path,
-        env=os.environ
-        | {
-            "SCHEMATHESIS_HOOKS": "backend.signing_hooks",
-            "PYTHONPATH": str(Path(__file__).parent.parent),
-            "NEARPROOF_TEST_SEED": laptop.seed().hex(),
-        },
-        capture_output=True,
-        text=True,
-    )
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        "run",
+        str(document),
+        f"--url={here.backend.url}",
+        "--tls-verify=false",
+        f"--max-examples={EXAMPLES}",
+        "--phases=coverage,fuzzing",
+        "--checks=not_a_server_error,status_code_conformance,content_type_conformance,"
+        "response_schema_conformance",
+        "--exclude-operation-id=events",  # it may wait for 25 s each time
+        "--seed=1",
+        "--generation-deterministic",
+        "--no-color",
+    ]
+    environment = os.environ | {
+        "SCHEMATHESIS_HOOKS": "backend.signing_hooks",
+        "PYTHONPATH": str(Path(__file__).parent.parent),
+        "NEARPROOF_TEST_SEED": laptop.seed().hex(),
+    }
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    done = await asyncio.to_thread(run)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from backend.postgres import Cluster
-from backend.world import NO_WAIT, World, backend, start_backend
+from backend.world import NO_WAIT, BackendProcess, World, backend, start_backend
 from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon.backend import wire
 from nearproof.daemon.backend.admin import verify_audit
@@ -98,7 +98,7 @@ async def test_killed_anywhere_a_ceremony_goes_on(tmp_path: Path) -> None:
     assert len(chains) == KILLS
 
 
-async def restarted(data: Path, here: World, port: int) -> object:
+async def restarted(data: Path, here: World, port: int) -> BackendProcess:
     """The server again, once it is dead; the same port, so that laptops find it."""
     await asyncio.to_thread(here.backend.process.wait)
     if here.backend.process.stdout is not None:

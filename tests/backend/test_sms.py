@@ -208,6 +208,6 @@ async def test_a_modem_that_cannot_send_says_so_without_the_text(tmp_path: Path)
 def test_every_text_is_there_in_both_languages(kind: SmsKind) -> None:
     """A text of the code has the code; every other has the account."""
     for language in ("en", "da"):
-        text = sms_text(kind, language, account="anna", code="123456")  # type: ignore[arg-type]
+        text = sms_text(kind, language, account="anna", code="123456")
         assert ("123456" in text) == (kind is SmsKind.CODE)
         assert ("anna" in text) != (kind is SmsKind.CODE)
