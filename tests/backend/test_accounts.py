@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backend.hands import Hands, code_of, read
-from backend.world import PHONE, World, pin_of
+from backend.world import PHONE, World, backend, pin_of
 from nearproof.daemon.backend import wire
 from nearproof.daemon.backend.admin import cancel, invite, outbox, set_phone, verify_audit
 from nearproof.daemon.backend.data_dir import open_data_dir
@@ -105,6 +105,27 @@ async def test_an_event_ends_the_wait_for_it(here: World) -> None:
             (EventKind.COPY_STARTED, copy.id)
         ]
         assert (await laptop.events(heard.cursor)).events == ()
+
+
+async def test_a_server_that_ends_answers_those_who_wait(tmp_path: Path) -> None:
+    """SIGTERM while a laptop waits for events: it gets an empty answer, not a broken one."""
+    with backend(tmp_path) as running:
+        here = World(tmp_path, running)
+        old = await here.activated("alice")
+        async with here.laptop(old) as laptop:
+            cursor = (await laptop.events(0)).cursor
+            target = f"/v1/events?after={cursor}&wait=25"
+            waiting = asyncio.create_task(here.send(old, "GET", target))
+            await laptop.start_copy(pin_of(old))
+            assert (await waiting).status_code == 200
+            cursor = (await laptop.events(cursor)).cursor
+            target = f"/v1/events?after={cursor}&wait=25"
+            waiting = asyncio.create_task(here.send(old, "GET", target))
+            await laptop.device()
+            running.process.terminate()
+            answer = await waiting
+        assert (answer.status_code, answer.json()["events"]) == (200, [])
+        assert await asyncio.to_thread(running.process.wait) == 0
 
 
 async def test_revoking_is_immediate_and_its_laptop_hears_of_it(here: World) -> None:
