@@ -25,6 +25,7 @@ from recording import Recorder
 
 # Errors that never leave the module that raises them: their handlers turn them into others.
 INSIDE = {
+    "NotAsAgreed",  # becomes a failed check of the conformance suite
     "NotHttp",  # becomes ProviderError
     "SmsNotSent",  # tried again
     "HostFault",  # ends one host of the emulated air

@@ -13,10 +13,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-import ssl
 import time
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from types import TracebackType
 from typing import Final, Self, TypeVar
 from urllib.parse import urlencode
@@ -28,8 +26,18 @@ from nearproof.crypto.grant import Grant, verify_grant
 from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.session.actions import EndReason
 from nearproof.crypto.userkey import CHALLENGE_SIZE, PinContext, UserKey, make_pin_proof
+from nearproof.daemon.answers import (
+    Answer,
+    connection_failure,
+    decoded,
+    failure,
+    judged,
+    lying,
+)
+from nearproof.daemon.answers import ProviderError as ProviderError
+from nearproof.daemon.answers import ProviderReason as ProviderReason
 from nearproof.daemon.backend import wire
-from nearproof.daemon.backend.client import NotHttp, Reply, exchange
+from nearproof.daemon.backend.client import NotHttp, exchange
 from nearproof.daemon.backend.wire import (
     Ceremony,
     Device,
@@ -39,7 +47,7 @@ from nearproof.daemon.backend.wire import (
     ReportReason,
     Verification,
 )
-from nearproof.daemon.join import HANDSHAKE_CUT, Joined, client_context
+from nearproof.daemon.join import Joined, client_context
 
 T = TypeVar("T")
 
@@ -47,46 +55,6 @@ TIMEOUT: Final = 10.0  # seconds for one try: connection, request and whole answ
 TRIES: Final = 3
 PAUSE: Final = 0.25  # seconds before the second try, twice that before the third
 MAX_ANSWER: Final = 64 * 1024  # bytes
-MAX_DETAIL: Final = 200  # characters of a server's text that are shown
-
-
-class ProviderReason(StrEnum):
-    """Why the backend did not do what it was asked."""
-
-    UNREACHABLE = "unreachable"  # no connection, or no whole answer in time
-    WRONG_CERTIFICATE = "wrong_certificate"  # something else than the joined backend answers
-    LYING = "lying"  # an answer that is malformed, too large, or does not fit the question
-    UNAVAILABLE = "unavailable"  # it answers that it cannot work now
-    WAITING = "waiting"  # ask again in `seconds`
-    REFUSED = "refused"  # it says no: `code`, and `step` if it is the verifier that refuses
-
-
-class ProviderError(Exception):
-    """The backend could not be reached, could not be believed, or said no.
-
-    `code` is a `wire.ServiceCode` or a `RefusalCode` (as text: a later backend may know more).
-    `tries_left` after a wrong PIN or SMS code; `devices` are the laptops that hold every slot.
-    """
-
-    def __init__(
-        self,
-        reason: ProviderReason,
-        detail: str = "",
-        *,
-        code: str = "",
-        step: int | None = None,
-        seconds: int = 0,
-        tries_left: int | None = None,
-        devices: tuple[wire.Listed, ...] = (),
-    ) -> None:
-        self.reason = reason
-        self.detail = detail
-        self.code = code
-        self.step = step
-        self.seconds = seconds
-        self.tries_left = tries_left
-        self.devices = devices
-        super().__init__(": ".join(part for part in (str(reason), code, detail) if part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +71,6 @@ class _Question:
 
 
 _INFO: Final = _Question("GET", "/v1/info", signed=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    media: str
-    body: bytes
 
 
 class Provider:
@@ -141,13 +102,13 @@ class Provider:
         """The backend's version, issuer and time."""
         return self._learn(await self._ask(_INFO))
 
-    def _learn(self, answer: _Answer) -> Info:
+    def _learn(self, answer: Answer) -> Info:
         """Believe the info if it is the joined backend's, and set the clock by it."""
-        info = _decoded(answer, Info)
+        info = decoded(answer, Info)
         if (info.service, info.api) != (wire.SERVICE, wire.API_VERSION):
-            raise _lying(f"it is {info.service!r}, version {info.api}")
+            raise lying(f"it is {info.service!r}, version {info.api}")
         if info.issuer != self._joined.issuer:
-            raise _lying("its issuer key is not the joined one")
+            raise lying("its issuer key is not the joined one")
         self._ahead = info.now - _boottime()
         return info
 
@@ -169,7 +130,7 @@ class Provider:
         """Revoke a laptop of the account (its kid in hex), at once."""
         device = await self._json(_post(f"/v1/devices/{kid}/revoke"), Device)
         if device.kid != kid:
-            raise _lying("the answer is about another laptop")
+            raise lying("the answer is about another laptop")
         return device
 
     async def events(self, after: int, wait: int = 0) -> wire.Events:
@@ -182,7 +143,7 @@ class Provider:
             _Question("GET", f"/v1/events?{query}", patience=wait), wire.Events
         )
         if found.cursor < after or any(event.id <= after for event in found.events):
-            raise _lying("events that were asked for before")
+            raise lying("events that were asked for before")
         return found
 
     async def change_pin(self, old: UserKey, new: UserKey) -> Device:
@@ -229,13 +190,13 @@ class Provider:
         body = wire.GrantRequest(proof)
         answer = await self._ask(_post(f"/v1/ceremonies/{ceremony}/grants", body))
         if answer.status != 201 or answer.media != wire.essence(wire.GRANT):
-            raise _lying("not a grant")
+            raise lying("not a grant")
         try:
             grant = verify_grant(answer.body, self._joined.issuer)
         except VerificationError as error:
-            raise _lying(f"a grant that does not hold: {error}") from None
+            raise lying(f"a grant that does not hold: {error}") from None
         if grant.cnf != self._key.public:
-            raise _lying("a grant for another laptop")
+            raise lying("a grant for another laptop")
         return grant
 
     async def report(self, ceremony: str, cti: bytes, reason: ReportReason | EndReason) -> None:
@@ -243,7 +204,7 @@ class Provider:
         body = wire.Report(cti.hex(), ReportReason(reason))
         answer = await self._ask(_post(f"/v1/ceremonies/{ceremony}/reports", body))
         if answer.status != 204:
-            raise _lying("not the answer to a report")
+            raise lying("not the answer to a report")
 
     # -- NEW ------------------------------------------------------------------------------------
 
@@ -291,7 +252,7 @@ class Provider:
         question = _post(f"/v1/enrolments/{enrolment}/pin", wire.NewPin(pin.public, proof))
         done = await self._enrolment(question, enrolment)
         if done.state is not wire.CeremonyState.DONE or not done.account:
-            raise _lying("an enrolment that is not done")
+            raise lying("an enrolment that is not done")
         return done
 
     # -- how it is asked ------------------------------------------------------------------
@@ -299,19 +260,19 @@ class Provider:
     async def _own_device(self, question: _Question) -> Device:
         device = await self._json(question, Device)
         if device.kid != self._key.kid.hex():
-            raise _lying("the answer is about another laptop")
+            raise lying("the answer is about another laptop")
         return device
 
     async def _ceremony(self, question: _Question, ceremony: str) -> Ceremony:
         answer = await self._json(question, Ceremony)
         if answer.id != ceremony:
-            raise _lying("the answer is about another copy")
+            raise lying("the answer is about another copy")
         return answer
 
     async def _enrolment(self, question: _Question, enrolment: str) -> Enrolment:
         answer = await self._json(question, Enrolment)
         if answer.id != enrolment:
-            raise _lying("the answer is about another enrolment")
+            raise lying("the answer is about another enrolment")
         return answer
 
     async def _context(self, action: PinAction, ceremony: str = "") -> PinContext:
@@ -319,13 +280,13 @@ class Provider:
         body = wire.ChallengeRequest(action, ceremony)
         answer = await self._json(_post("/v1/challenges", body), wire.Challenge)
         if len(answer.challenge) != CHALLENGE_SIZE:
-            raise _lying("not a challenge")
+            raise lying("not a challenge")
         return PinContext(answer.challenge, action, bytes.fromhex(ceremony), self._key.kid)
 
     async def _json(self, question: _Question, shape: type[T]) -> T:
-        return _decoded(await self._ask(question), shape)
+        return decoded(await self._ask(question), shape)
 
-    async def _ask(self, question: _Question) -> _Answer:
+    async def _ask(self, question: _Question) -> Answer:
         """Send until an answer comes, at most `TRIES` times; raises `ProviderError`."""
         for left in reversed(range(TRIES)):
             try:
@@ -343,7 +304,7 @@ class Provider:
             await asyncio.sleep(PAUSE * (TRIES - left))
         raise AssertionError  # the last try returns or raises
 
-    async def _try(self, question: _Question) -> _Answer:
+    async def _try(self, question: _Question) -> Answer:
         headers = await self._headers(question)
         url = self._joined.url + question.target
         try:
@@ -352,12 +313,12 @@ class Provider:
                     url, self._tls, question.method, headers, question.body, MAX_ANSWER
                 )
         except TimeoutError:
-            raise _failure(ProviderReason.UNREACHABLE, "no whole answer in time") from None
+            raise failure(ProviderReason.UNREACHABLE, "no whole answer in time") from None
         except NotHttp as error:
-            raise _lying(str(error)) from None
+            raise lying(str(error)) from None
         except (OSError, UnicodeError) as error:
-            raise _connection_failure(error) from None
-        return _judged(reply)
+            raise connection_failure(error) from None
+        return judged(reply)
 
     async def _headers(self, question: _Question) -> dict[str, str]:
         from nearproof.daemon.backend.signatures import IDEMPOTENCY_KEY, sign
@@ -378,76 +339,6 @@ class Provider:
 def _post(target: str, body: msgspec.Struct | None = None) -> _Question:
     content = msgspec.json.encode(body) if body is not None else b"{}"
     return _Question("POST", target, content, idempotency=secrets.token_hex(16))
-
-
-def _judged(reply: Reply) -> _Answer:
-    """The answer, if it is one that a request of ours can have; raises `ProviderError`."""
-    if "content-encoding" in reply.headers:
-        raise _lying("an encoded answer, which nobody asked for")
-    if 300 <= reply.status < 400:
-        raise _lying("a redirect")
-    media = wire.essence(reply.headers.get("content-type", ""))
-    answer = _Answer(reply.status, media, reply.body)
-    if reply.status >= 400:
-        raise _problem(answer)
-    return answer
-
-
-def _problem(answer: _Answer) -> ProviderError:
-    """What a refusal says (RFC 9457), or LYING if it is none."""
-    if answer.media != wire.PROBLEM:
-        if answer.status >= 500:
-            return _failure(ProviderReason.UNAVAILABLE, f"status {answer.status}")
-        return _lying(f"status {answer.status} without a problem")
-    problem = _decode(answer.body, wire.ProblemDetails)
-    if problem.code == wire.ServiceCode.WAITING:
-        reason = ProviderReason.WAITING
-    else:
-        reason = ProviderReason.REFUSED if answer.status < 500 else ProviderReason.UNAVAILABLE
-    return ProviderError(
-        reason,
-        _printable(problem.detail),
-        code=_printable(problem.code),
-        step=problem.step,
-        seconds=max(0, problem.seconds or 0),
-        tries_left=problem.tries_left,
-        devices=tuple(
-            msgspec.structs.replace(each, label=_printable(each.label)) for each in problem.devices
-        ),
-    )
-
-
-def _connection_failure(error: Exception) -> ProviderError:
-    # A server that goes away in mid-handshake has shown no wrong certificate.
-    if isinstance(error, ssl.SSLError) and not isinstance(error, HANDSHAKE_CUT):
-        return _failure(ProviderReason.WRONG_CERTIFICATE, "not the backend that was joined")
-    return _failure(ProviderReason.UNREACHABLE, str(error) or type(error).__name__)
-
-
-def _decoded(answer: _Answer, shape: type[T]) -> T:
-    if answer.status not in (200, 201) or answer.media != wire.JSON:
-        raise _lying(f"status {answer.status}, {answer.media or 'no media type'}")
-    return _decode(answer.body, shape)
-
-
-def _decode(body: bytes, shape: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _lying(f"not a {shape.__name__}: {error}") from None
-
-
-def _failure(reason: ProviderReason, detail: str) -> ProviderError:
-    return ProviderError(reason, _printable(detail))
-
-
-def _lying(detail: str) -> ProviderError:
-    return _failure(ProviderReason.LYING, detail)
-
-
-def _printable(text: str) -> str:
-    """Text from outside as a terminal may show it: no control characters, not endless."""
-    return "".join(c if c.isprintable() else "?" for c in text[:MAX_DETAIL])
 
 
 def _boottime() -> int:
