@@ -4,15 +4,17 @@
 
 UV_VERSION=0.13.9
 BASE_PACKAGES="python3 python3-venv ca-certificates libzbar0 libseccomp2 libgl1 libglib2.0-0"
+# What the virtual laptops are made of (tests/rig/prerequisites.py).
+RIG_PACKAGES="linux-source gcc libc6-dev make flex bison bc xz-utils bzip2 bluez busybox-static v4l-utils tmux"
 
-say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+say() { if [ -t 2 ]; then printf '\033[1m%s\033[0m\n' "$*"; else printf '%s\n' "$*"; fi >&2; }
 
 apt_install() {
     local missing=() package root=()
     for package in "$@"; do
         # Ubuntu 24.04 and Debian 13 carry some of these under names that "provide" them.
-        dpkg-query -W -f='${Status}\n' "$package" "${package}t64" 2>/dev/null | grep -q '^install ok' \
-            || missing+=("$package")
+        { dpkg-query -W -f='${Status}\n' "$package" "${package}t64" 2>/dev/null || true; } \
+            | grep -q '^install ok' || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     if ! command -v apt-get >/dev/null; then

@@ -38,7 +38,12 @@ def p95(samples: Sequence[float]) -> float:
 def of(name: str, samples: Sequence[float], unit: str, **more: float | str | None) -> Figure:
     """The median of samples."""
     return Figure(
-        name, statistics.median(samples), unit, len(samples), p95=p95(samples), **more  # type: ignore[arg-type]
+        name,
+        statistics.median(samples),
+        unit,
+        len(samples),
+        p95=p95(samples),
+        **more,  # type: ignore[arg-type]
     )
 
 

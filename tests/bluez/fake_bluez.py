@@ -3,14 +3,14 @@
 It follows what the sources of BlueZ 5.66 to 5.87 do where a client can tell the difference:
 an application's objects are read with GetManagedObjects and an advert's with GetAll; both
 are forgotten when their owner leaves the bus; a new device that connects at once appears by
-InterfacesAdded alone, without a PropertiesChanged.  What happens over the air is scripted by
+InterfacesAdded alone, without a PropertiesChanged; the UUIDs of a device whose services are
+known are those services, for as long as the device is.  What happens over the air is scripted by
 `fake_peers`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -30,8 +30,8 @@ OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 
 Interfaces = dict[str, dict[str, Variant]]
-Reply = tuple[str, list[Any], list[int]]
-NOTHING: Reply = ("", [], [])
+Reply = tuple[str, list[Any]]
+NOTHING: Reply = ("", [])
 
 
 class BluezFault(Exception):
@@ -91,12 +91,11 @@ class FakeBluez:
         # What other files add: devices and their characteristics, by object path.
         self.handlers: dict[str, Callable[[Message], Awaitable[Reply]]] = {}
         self.on_discovery: list[Callable[[], None]] = []
-        self.on_stop: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.bus: MessageBus
 
     async def start(self) -> None:
-        self.bus = await MessageBus(bus_type=BusType.SYSTEM, negotiate_unix_fd=True).connect()
+        self.bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
         self.bus.add_message_handler(self._message)
         await self._match("type='signal',member='NameOwnerChanged'")
         await self.bus.request_name("org.bluez")
@@ -123,8 +122,6 @@ class FakeBluez:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        for close in self.on_stop:
-            close()
         self.application = None
         self.adverts.clear()
         self.objects.clear()
@@ -175,20 +172,18 @@ class FakeBluez:
         self.calls.note((member, tuple(message.body)))
         try:
             self.judge_call(member)
-            signature, body, descriptors = await self._dispatch(message)
-            reply = Message.new_method_return(message, signature, body, descriptors)
+            signature, body = await self._dispatch(message)
+            reply = Message.new_method_return(message, signature, body)
         except BluezFault as fault:
             reply = Message.new_error(message, fault.name, fault.text)
         if message.flags.value & 1:  # NO_REPLY_EXPECTED
             return
         await self.bus.send(reply)
-        for descriptor in reply.unix_fds:
-            os.close(descriptor)
 
     async def _dispatch(self, message: Message) -> Reply:
         path = message.path or ""
         if message.member == "GetManagedObjects":
-            return "a{oa{sa{sv}}}", [self.objects], []
+            return "a{oa{sa{sv}}}", [self.objects]
         if path not in self.objects:
             raise BluezFault("org.freedesktop.DBus.Error.UnknownObject", path)
         if message.interface == PROPERTIES:
@@ -213,6 +208,8 @@ class FakeBluez:
 
     def _property(self, message: Message) -> Reply:
         path = message.path or ""
+        if message.member == "GetAll":
+            return "a{sv}", [self.objects[path][message.body[0]]]
         if message.member != "Set":
             raise BluezFault("org.freedesktop.DBus.Error.UnknownMethod", message.member or "")
         interface, name, value = message.body
@@ -256,7 +253,15 @@ class FakeBluez:
         return NOTHING
 
     async def _remove_device(self, message: Message) -> Reply:
-        self.remove(message.body[0])
+        path = message.body[0]
+        if path not in self.objects:
+            raise BluezFault("DoesNotExist", "Does Not Exist")
+        if not self.setting("Powered"):
+            raise BluezFault("NotReady", "Resource Not Ready")
+        if self.objects[path][DEVICE]["Connected"].value:
+            await self.handlers[path](Message(path=path, interface=DEVICE, member="Disconnect"))
+        self.remove(path)
+        self.calls.stir()
         return NOTHING
 
     # -- the other way round -------------------------------------------------------

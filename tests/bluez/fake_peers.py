@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import deque
 from typing import Any
 
@@ -131,13 +130,11 @@ class RemotePeripheral:
         self.mtu = mtu
         self.connects: deque[BluezFault | str] = deque()
         self.answers: deque[BluezFault | str | None] = deque()
-        self.no_acquire = False
         self.written: Record[tuple[str, bytes]] = Record()
         self.slow_disconnect: asyncio.Event | None = None
-        self._notifying: dict[str, socket.socket] = {}
+        self.slow_subscription: asyncio.Event | None = None
         bluez.handlers[self.path] = self._device_called
         bluez.on_discovery.append(self.advertise)
-        bluez.on_stop.append(self._hang_up)
 
     def advertise(self) -> None:
         """One advert is heard."""
@@ -156,22 +153,12 @@ class RemotePeripheral:
 
     def drop(self) -> None:
         """The link is lost."""
-        self._hang_up()
         self.bluez.change(
             self.path, DEVICE, Connected=Variant("b", False), ServicesResolved=Variant("b", False)
         )
 
     def notify(self, uuid: str, value: bytes) -> None:
-        path = self._path_of(uuid)
-        if path in self._notifying:
-            self._notifying[path].send(value)
-        else:
-            self.bluez.change(path, CHARACTERISTIC, Value=Variant("ay", value))
-
-    def _hang_up(self) -> None:
-        for end in self._notifying.values():
-            end.close()
-        self._notifying.clear()
+        self.bluez.change(self._path_of(uuid), CHARACTERISTIC, Value=Variant("ay", value))
 
     def _path_of(self, uuid: str) -> str:
         return f"{self.path}/service0010/char{11 if uuid == MESSAGES else 14:04}"
@@ -198,7 +185,12 @@ class RemotePeripheral:
         if outcome == "mute":
             return
         self._show_services()
-        self.bluez.change(self.path, DEVICE, ServicesResolved=Variant("b", True))
+        self.bluez.change(
+            self.path,
+            DEVICE,
+            ServicesResolved=Variant("b", True),
+            UUIDs=Variant("as", [self.service]),
+        )
 
     def _show_services(self) -> None:
         service = f"{self.path}/service0010"
@@ -235,15 +227,9 @@ class RemotePeripheral:
                     raise answer
                 if answer == "hang":
                     await asyncio.Event().wait()
-            case "AcquireNotify":
-                return self._acquire_notify(path)
+            case "StartNotify":
+                if self.slow_subscription is not None:
+                    await self.slow_subscription.wait()
             case _:
                 pass
         return NOTHING
-
-    def _acquire_notify(self, path: str) -> Reply:
-        if self.no_acquire:
-            raise BluezFault("NotSupported", "Operation is not supported")
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._notifying[path] = ours
-        return "hq", [0, self.mtu], [theirs.detach()]

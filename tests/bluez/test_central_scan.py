@@ -10,7 +10,7 @@ from dbus_fast import Variant
 from bluez.fake_bluez import ADAPTER, FakeBluez
 from bluez.fake_peers import EID, EID_TEXT, RemotePeripheral
 from bluez.private_bus import PrivateBus
-from bluez.witnesses import first_advert
+from bluez.witnesses import Pauses, first_advert
 from nearproof.ble.bluez import central as central_module
 from nearproof.ble.bluez.central import BluezCentral
 from nearproof.ble.errors import BluetoothError, BluetoothReason
@@ -76,12 +76,33 @@ async def test_scan_ends_with_bluetoothd(bluez: FakeBluez, central: BluezCentral
     assert (await first_advert(central)).service_uuids == (EID,)
 
 
-async def test_scan_with_the_adapter_off(bluez: FakeBluez, central: BluezCentral) -> None:
-    """An adapter that was switched off since says so."""
+async def test_scan_with_the_adapter_off(
+    bluez: FakeBluez, central: BluezCentral, pauses: Pauses
+) -> None:
+    """An adapter that was switched off since is waited for, 10 s, and then named."""
     bluez.change(bluez.path, ADAPTER, Powered=Variant("b", False))
     with pytest.raises(BluetoothError) as off:
         await first_advert(central)
     assert off.value.reason is BluetoothReason.POWERED_OFF
+    assert sum(pauses.entries) == 10.0
+
+
+async def test_scan_waits_for_bluetoothd(bluez: FakeBluez, old: RemotePeripheral) -> None:
+    """A scan that begins while bluetoothd restarts goes on when it is back."""
+
+    class Restart(Pauses):
+        async def sleep(self, seconds: float) -> None:
+            if not self.entries:
+                await bluez.start()
+            await super().sleep(seconds)
+
+    pauses = Restart()
+    central = BluezCentral(clockwork=pauses.clockwork())
+    await central.open()
+    await bluez.stop()
+    assert (await first_advert(central)).peer == old.address
+    assert pauses.entries
+    await central.close()
 
 
 async def test_scan_ends_with_the_bus(

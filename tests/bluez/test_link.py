@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from dbus_fast import Variant
 
-from bluez.fake_bluez import BluezFault, FakeBluez
+from bluez.fake_bluez import DEVICE, BluezFault, FakeBluez
 from bluez.fake_peers import EID_TEXT, RemotePeripheral
 from bluez.witnesses import LinkRecord, first_advert
 from nearproof.ble.bluez import central as central_module
+from nearproof.ble.bluez import link as link_module
 from nearproof.ble.bluez.central import BluezCentral
 from nearproof.ble.errors import AttError, BluetoothError, BluetoothReason
 from nearproof.ble.ports import Advert, Channel, Link
@@ -41,28 +43,18 @@ async def test_mtu_fits_an_attribute_value(
         await link.write(Channel.MESSAGES, bytes(513))
 
 
-async def test_notifications_come_by_descriptor(bluez: FakeBluez, link: Link) -> None:
-    """AcquireNotify keeps values off the bus; StartNotify is not used where it works."""
+async def test_no_descriptor_is_acquired(bluez: FakeBluez, link: Link) -> None:
+    """AcquireNotify would kill bluetoothd before 5.86 at a lost link or a killed process."""
     await link.subscribe(Channel.MESSAGES)
-    assert bluez.count("AcquireNotify") == 1
-    assert bluez.count("StartNotify") == 0
-
-
-async def test_notifications_without_a_descriptor(
-    old: RemotePeripheral, link: Link, events: LinkRecord
-) -> None:
-    """Where AcquireNotify is refused, notifications come as changes of a property."""
-    old.no_acquire = True
-    await link.subscribe(Channel.MESSAGES)
-    old.notify(MESSAGES, b"m2")
-    await events.has(("notified", Channel.MESSAGES, b"m2"))
+    assert bluez.count("StartNotify") == 1
+    assert bluez.count("AcquireNotify") == 0
 
 
 async def test_refused_subscription(bluez: FakeBluez, link: Link) -> None:
     """A peer that refuses to notify is none of ours."""
 
     def judge(member: str) -> None:
-        if member in {"AcquireNotify", "StartNotify"}:
+        if member == "StartNotify":
             raise BluezFault("Failed", "Operation failed with ATT error: 0x0e")
 
     bluez.judge_call = judge
@@ -79,6 +71,17 @@ async def test_unsubscribe(old: RemotePeripheral, link: Link, events: LinkRecord
     old.notify(MESSAGES, b"t2")
     await events.has(("notified", Channel.MESSAGES, b"t2"))
     assert len(events.entries) == 1
+
+
+async def test_peer_that_never_answers_a_subscription(
+    bluez: FakeBluez, old: RemotePeripheral, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait for it ends long before the 30 s of the attribute protocol."""
+    monkeypatch.setattr(link_module, "SUBSCRIBE_TIMEOUT", 0.05)
+    old.slow_subscription = asyncio.Event()
+    with pytest.raises(BluetoothError) as lost:
+        await link.subscribe(Channel.MESSAGES)
+    assert lost.value.reason is BluetoothReason.LINK_LOST
 
 
 @pytest.mark.parametrize("code", [0x80, 0x81, 0x82, 0x9F])
@@ -122,6 +125,18 @@ async def test_link_lost_during_a_write(
     with pytest.raises(BluetoothError) as lost:
         await writing
     assert lost.value.reason is BluetoothReason.LINK_LOST
+
+
+@pytest.mark.parametrize("name", ["org.freedesktop.DBus.Error.UnknownObject", "NotReady"])
+async def test_write_to_a_stack_that_changed(
+    old: RemotePeripheral, link: Link, events: LinkRecord, name: str
+) -> None:
+    """What the write finds gone or switched off is its link; scanning finds out how long."""
+    old.answers.append(BluezFault(name, "gone"))
+    with pytest.raises(BluetoothError) as lost:
+        await link.write(Channel.MESSAGES, b"t1")
+    assert lost.value.reason is BluetoothReason.LINK_LOST
+    assert events.entries == [("lost",)]
 
 
 async def test_write_without_answer_ends_the_link(
@@ -182,6 +197,7 @@ async def test_disconnect_is_quick(
     bluez: FakeBluez, central: BluezCentral, old: RemotePeripheral, link: Link, events: LinkRecord
 ) -> None:
     """Disconnecting returns before bluetoothd is done, but a new connection waits for that."""
+    bluez.change(old.path, DEVICE, Paired=Variant("b", True))  # so that it is not forgotten
     old.slow_disconnect = asyncio.Event()
     await link.disconnect()
     assert events.entries == [("lost",)]

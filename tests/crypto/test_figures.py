@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import sys
 import time
@@ -11,9 +12,10 @@ import pytest
 
 from crypto.pair import ISSUER, Pair, grant_for
 from nearproof.ble import uuids
+from nearproof.ble.framing import split
 from nearproof.crypto import cose, noise
 from nearproof.crypto.errors import RefusalCode
-from nearproof.crypto.proof import METHOD, PROFILE
+from nearproof.crypto.proof import METHOD, PROFILE, Bundle
 from nearproof.crypto.session import actions as a
 from nearproof.crypto.verifier import verify_bundle
 
@@ -39,16 +41,26 @@ def test_one_ceremony_costs_at_most_5_ms_of_cpu() -> None:
 
 
 def test_the_sizes_of_the_spec() -> None:
-    """SPEC, section 13: messages that fit few frames."""
+    """SPEC, section 13: every size and number of frames is what a ceremony takes."""
     pair = Pair("sizes")
     pair.run(pair.done)
-    sizes = {
-        output.name: len(output.message)
+    messages = {
+        output.name: output.message
         for output in pair.events(a.SendMessage)
         if isinstance(output, a.SendMessage)
     }
-    assert sizes == {"m1": 86, "m2": 71, "t1": 393, "t2": 653, "ack": 19}
-    assert pair.bundle is not None and len(pair.bundle) == 928
+    assert pair.bundle is not None
+    bundle = Bundle.decode(pair.bundle)
+    sized = messages | {"bundle": pair.bundle, "grant": bundle.grant, "proof": bundle.proof}
+    section = SPEC.read_text("utf-8").split("## 13 Sizes")[1].split("## 14")[0]
+    said = dict(re.findall(r"(m1|m2|t1|t2|ack|bundle|grant|proof|PoP)\s(\d+)\b", section))
+    measured = {name: len(data) for name, data in (sized | {"PoP": bundle.pop}).items()}
+    assert {name: int(size) for name, size in said.items()} == measured
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", section, re.MULTILINE)
+    assert len(rows) == 3
+    for mtu, counts in rows:
+        frames = [len(split(messages[name], int(mtu))) for name in ("m1", "m2", "t1", "t2", "ack")]
+        assert frames == [int(count) for count in counts.split(" | ")]
 
 
 def test_the_spec_names_our_constants() -> None:

@@ -165,6 +165,8 @@ def test_good_labels(label: str) -> None:
         "<b>",
         "a\u00a0b",
         "\u2460",
+        "\u3164",
+        "a\uffa0b",
         "\U0001f600",
         "code: 123,456",
         "\ud800",

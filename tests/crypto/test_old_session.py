@@ -103,6 +103,17 @@ def test_a_late_code_is_not_judged(right: bool) -> None:
     assert (ended.reason, ended.report) == (a.EndReason.CODE_TOO_LATE, False)
 
 
+def test_time_passes_before_the_code_is_read() -> None:
+    """A late entry of any form finds the prompt closed; an early one asks nobody for six digits."""
+    bench = Bench().prompt()
+    bench.now += 120 * SECOND
+    bench.old.enter_code("12345", bench.now)
+    assert only(bench.old.outputs(), a.Ended).reason is a.EndReason.CODE_TOO_LATE
+    with pytest.raises(LocalError) as caught:
+        Bench().bound().old.enter_code("12345", bench.now)
+    assert not isinstance(caught.value, MalformedCode)
+
+
 def test_the_last_microsecond_counts() -> None:
     """Just before the deadline the code is good."""
     bench = Bench().prompt()

@@ -27,6 +27,7 @@ from nearproof.daemon.backend.certificate import self_signed
 from nearproof.qr.payload import to_text
 
 SECONDS = 40.0
+SHOW = ("--show", "png:/nonexistent/qr.png")
 MEMORY = 2 << 30
 
 DEVICE_SEED = bytes(31) + b"O"
@@ -197,14 +198,14 @@ async def test_nothing_joined(tmp_path: Path) -> None:
     """Each command says what to run first."""
     ran = await run(tmp_path, "new", "copy", "--typed")
     assert ran.code == 2 and "nearproof join" in ran.failed["text"]
-    ran = await run(tmp_path, "old", "copy")
+    ran = await run(tmp_path, "old", "copy", *SHOW)
     assert ran.code == 2 and "nearproof new" in ran.failed["text"]
 
 
 async def test_backend_down(home: Path) -> None:
     """Nothing is lost, try again later."""
     enrol(home)
-    ran = await run(home, "old", "copy")
+    ran = await run(home, "old", "copy", *SHOW)
     assert (ran.code, ran.failed["reason"]) == (30, "unreachable")
     assert Home(home).device() is not None
 
@@ -225,7 +226,7 @@ async def test_a_damaged_key_file_is_left_alone(home: Path, content: str) -> Non
     """It is named, and never overwritten."""
     file = home / "device.json"
     file.write_text(content)
-    for command in (("old", "copy"), ("new", "activate")):
+    for command in (("old", "cancel"), ("new", "activate")):
         ran = await run(home, *command, typed="AAAA\n")
         assert ran.failed["reason"] == "FileDamaged" and "device.json" in ran.failed["text"]
     assert file.read_text() == content
@@ -236,6 +237,33 @@ async def test_nobody_to_type(home: Path, air: str) -> None:
     for arguments in (("--no-input",), ()):
         ran = await run(home, "new", "copy", "--radio", air, "--typed", *arguments)
         assert (ran.code, ran.failed["reason"]) == (2, "InputNeeded")
+
+
+async def test_json_needs_a_place_for_the_qr(home: Path) -> None:
+    """Nobody would see it: said at once, not after three minutes."""
+    ran = await run(home, "old", "copy")
+    assert ran.code == 2 and "--show png:FILE" in ran.err
+
+
+@pytest.mark.parametrize("command", ["join x", "verify nothing", "old cancel"])
+async def test_a_closed_pipe_is_not_an_attack(home: Path, command: str) -> None:
+    """Exit code 3 alone says that an attack succeeded; a reader that is gone changes no code."""
+    for closed in (">&-", "<&-", "| true"):
+        line = f"{sys.executable} -m nearproof.daemon --home {home} {command} {closed}"
+        process = await asyncio.create_subprocess_exec(
+            "bash", "-c", f"set -o pipefail; {line}", stderr=subprocess.PIPE
+        )
+        _, err = await process.communicate()
+        assert process.returncode == 2, err.decode()
+        assert b"Traceback" not in err
+
+
+async def test_a_closed_input_is_said_by_name(home: Path, air: str) -> None:
+    """Descriptor 0 is closed: nobody can type, and nothing else is read in its place."""
+    line = f"{sys.executable} -m nearproof.daemon --home {home} new copy --radio {air} --typed <&-"
+    process = await asyncio.create_subprocess_exec("bash", "-c", line, stderr=subprocess.PIPE)
+    _, err = await process.communicate()
+    assert (process.returncode, b"nobody to type it" in err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 pytestmark = pytest.mark.timeout(300)
+
+
+def demo_on_a_terminal() -> tuple[int, str]:
+    """The demo on a pseudo-terminal of 120 columns."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (60, 120))
+    running = subprocess.Popen(
+        [sys.executable, "-m", "nearproof.daemon", "demo"],
+        stdout=slave,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"NO_COLOR": "1", "TERM": "xterm"},
+    )
+    os.close(slave)
+    output = b""
+    with contextlib.suppress(OSError):  # how Linux says that the last writer is gone
+        while chunk := os.read(master, 65536):
+            output += chunk
+    os.close(master)
+    return running.wait(60), output.decode()
 
 
 def demo(*arguments: str) -> tuple[int, str]:
@@ -70,7 +94,7 @@ def test_the_ceremony_in_json() -> None:
 
 def test_the_ceremony_for_eyes() -> None:
     """Steps, the QR, the photographed frame and the code are visible, in English."""
-    code, output = demo()
+    code, output = demo_on_a_terminal()
     assert code == 0
     output = " ".join(output.split())  # however the lines were broken
     for seen in (
@@ -79,7 +103,7 @@ def test_the_ceremony_for_eyes() -> None:
         "Type this code on the old laptop:",
         "» types",
         "is now active for anna.",
-        "It does not say how far apart they were",
+        "It does not say how far apart",
     ):
         assert seen in output
     assert output.count("▀") > 1000
@@ -106,20 +130,48 @@ def test_each_attacker_is_refused_where_it_must_be(attack: str, step: str, refus
         assert "accepted" in {event["event"] for event in told}
 
 
+def start_demo(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "nearproof.daemon", "demo", "--json", *arguments],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(folder)},
+    )
+
+
+def processes_of(folder: Path) -> list[Path]:
+    mine = str(folder).encode()
+    return [path for path in Path("/proc").glob("[0-9]*/cmdline") if mine in _read(path)]
+
+
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
     """No folder, picture or process stays when the demo has ended."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "nearproof.daemon", "demo", "--json"],
-        stdout=subprocess.DEVNULL,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
-        timeout=200,
-        check=False,
-    )
-    assert ran.returncode == 0
+    running = start_demo(tmp_path)
+    running.communicate(timeout=200)
+    assert running.returncode == 0
     assert list(tmp_path.iterdir()) == []
-    mine = f"--home\0{tmp_path}".encode()
-    running = [p for p in Path("/proc").glob("[0-9]*/cmdline") if mine in _read(p)]
-    assert running == []
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("blow", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_nothing_goes_on_when_the_demo_is_stopped(tmp_path: Path, blow: signal.Signals) -> None:
+    """The terminal is closed, or the demo killed: no laptop, no backend, and no seed stays.
+
+    Nobody can remove files after SIGKILL; the processes end all the same.
+    """
+    running = start_demo(tmp_path, "--wait", "60")
+    assert running.stdout is not None
+    for line in running.stdout:
+        if json.loads(line)["event"] == "waiting":
+            break
+    assert len(processes_of(tmp_path)) >= 3
+    running.send_signal(blow)
+    running.communicate(timeout=30)
+    deadline = time.monotonic() + 20
+    while processes_of(tmp_path) and time.monotonic() < deadline:
+        os.sched_yield()
+    assert processes_of(tmp_path) == []
+    if blow is not signal.SIGKILL:
+        assert list(tmp_path.iterdir()) == []
 
 
 def _read(path: Path) -> bytes:

@@ -191,6 +191,15 @@ async def test_a_frame_out_of_order_is_att_error_0x81(laptops: Laptops) -> None:
     assert refused.value.code == 0x81
 
 
+async def test_a_long_m1_is_refused_by_its_frame(laptops: Laptops) -> None:
+    """Before m1 nobody gets more than its 256 bytes put together."""
+    await laptops.old()
+    link, _ = await intrude(laptops)
+    with pytest.raises(AttError) as refused:
+        await link.write(Channel.MESSAGES, bytes([0]) + bytes(300))
+    assert refused.value.code == 0x81
+
+
 async def test_rounds_before_t1_are_refused(laptops: Laptops) -> None:
     """Nobody may play on the rounds' characteristic before a good t1."""
     old = await laptops.old()
@@ -226,6 +235,24 @@ async def eid_of(laptops: Laptops) -> bytes:
     advert = await first_advert(central)
     await central.close()
     return advert.service_uuids[0]
+
+
+@pytest.mark.parametrize("refused", [Channel.MESSAGES, Channel.ROUNDS])
+async def test_a_refused_subscription_is_not_the_end(
+    laptops: Laptops, refused: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cloned advert whose peripheral answers with an ATT error must not end NEW's search."""
+    subscribe = VirtualLink.subscribe
+    refusals = iter([True, True])
+
+    async def once_refused(link: VirtualLink, channel: Channel) -> None:
+        if channel is refused and next(refusals, False):
+            raise AttError(0x80)
+        await subscribe(link, channel)
+
+    old = await laptops.old()
+    monkeypatch.setattr(VirtualLink, "subscribe", once_refused)
+    await laptops.complete(old, await laptops.new(old))
 
 
 class Mute:

@@ -56,6 +56,21 @@ def test_a_traceback_shows_no_locals(capsys: pytest.CaptureFixture[str]) -> None
     assert CANARY.decode() not in capsys.readouterr().err
 
 
+def test_a_traceback_on_a_terminal_shows_no_locals_either(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where rich is installed, which would print them."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    log.configure(verbose=True)
+    try:
+        hidden = CANARY.decode()
+        raise ValueError(len(hidden))
+    except ValueError as error:
+        log.error("bug", exc_info=error)
+    printed = capsys.readouterr().err
+    assert "ValueError" in printed and CANARY.decode() not in printed
+
+
 def test_logs_are_json_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """One object a line, for whoever collects them."""
     import json

@@ -16,6 +16,14 @@ from nearproof.config.files import FileDamaged
 from nearproof.crypto.errors import QrError, QrReason, RefusalCode, VerificationError
 from nearproof.crypto.session.actions import Ended, EndReason
 from nearproof.daemon.backend.wire import ServiceCode
+from nearproof.daemon.desktop.errors import (
+    FingerprintError,
+    FingerprintReason,
+    NotifierError,
+    NotifierReason,
+    ScreenExposed,
+    ScreenReason,
+)
 from nearproof.daemon.join import JoinError, JoinReason
 from nearproof.daemon.outcomes import TABLE, SessionEnded, explain, key_of, report
 from nearproof.daemon.outcomes.kinds import Exit
@@ -29,6 +37,8 @@ INSIDE = {
     "NotHttp",  # becomes ProviderError
     "SmsNotSent",  # tried again
     "HostFault",  # ends one host of the emulated air
+    "BusLost",  # becomes NotifierError or FingerprintError
+    "CallRefused",  # likewise
     "ChildLost",  # becomes CameraError or costs a frame
     "Problem",  # the server's answer to a client
     "SignatureRefused",  # likewise
@@ -50,7 +60,16 @@ def error_classes() -> Iterator[type[Exception]]:
 
 def test_every_error_class_is_explained() -> None:
     """No class of ours falls through to "this is a bug", but for those that stay inside."""
-    with_reason = {BluetoothError, CameraError, ProviderError, JoinError, QrError}
+    with_reason = {
+        BluetoothError,
+        CameraError,
+        ProviderError,
+        JoinError,
+        QrError,
+        FingerprintError,
+        NotifierError,
+        ScreenExposed,
+    }
     missing = {
         error.__name__
         for error in error_classes()
@@ -66,7 +85,18 @@ def test_every_error_class_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    "reasons", [EndReason, QrReason, BluetoothReason, CameraReason, JoinReason, ProviderReason]
+    "reasons",
+    [
+        EndReason,
+        QrReason,
+        BluetoothReason,
+        CameraReason,
+        JoinReason,
+        ProviderReason,
+        FingerprintReason,
+        NotifierReason,
+        ScreenReason,
+    ],
 )
 def test_every_reason_is_explained(reasons: type[Enum]) -> None:
     """Each reason has its own row, so its own advice."""
@@ -98,7 +128,7 @@ def test_both_languages_are_there_and_take_the_same_fields() -> None:
         ),
         (
             ProviderError(ProviderReason.REFUSED, code="late", step=8),
-            "VerificationError",
+            "late",
             Exit.PROOF_REFUSED,
         ),
         (

@@ -6,11 +6,11 @@ from asyncio import StreamReader
 
 import numpy as np
 import pytest
-from rig.laptop import Laptop
-from rig.pair import Rig
 
 from nearproof.qr.lens import Shot, handheld, photograph
 from qr.samples import TEXT, picture
+from rig.laptop import Laptop
+from rig.pair import Rig
 
 pytestmark = [pytest.mark.rig, pytest.mark.asyncio(loop_scope="session")]
 

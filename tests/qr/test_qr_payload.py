@@ -96,6 +96,14 @@ def test_each_other_text_is_refused_for_its_own_reason(text: str, reason: QrReas
     assert refusal(text) is reason
 
 
+@pytest.mark.parametrize("text", ["PXP\uff12:" + "A" * 112, "\u00a0PXP2:" + "A" * 112])
+def test_look_alikes_of_our_prefix_are_not_ours(text: str) -> None:
+    """Only ASCII digits and spaces count (SPEC, section 2)."""
+    with pytest.raises(QrError) as refused:
+        from_text(text)
+    assert refused.value.reason is QrReason.FOREIGN
+
+
 def test_payloads_with_flags_another_version_or_a_useless_key_are_refused() -> None:
     """The 70 bytes are judged too: any flag is a version we do not know."""
 

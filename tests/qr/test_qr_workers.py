@@ -24,6 +24,18 @@ from qr.samples import TEXT, png_claiming, write_png
 from qr.scans import advice, has_ended, scan, texts
 
 
+async def test_the_confined_processes_write_no_bytecode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file cut short by their limits would break the environment for every later start."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "cache"))
+    path = tmp_path / "qr.png"
+    write_png(path, TEXT)
+    assert texts(await scan(f"image:{path}")) == [TEXT]
+    assert not (tmp_path / "cache").exists()
+
+
 async def first_preview(scanner: Scanner) -> None:
     """Returns when frames flow."""
     async for item in scanner:

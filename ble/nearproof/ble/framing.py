@@ -1,4 +1,4 @@
-"""One message in frames that fit the link, and back (crypto/SPEC.md, section Frame).
+"""One message in frames that fit the link, and back (crypto/SPEC.md, section 11).
 
 A frame is one header byte and a piece of the message.  The header's high bit marks the last
 frame; its low seven bits count the frames of this message from 0.  A frame fits one write or

@@ -1,4 +1,4 @@
-"""The fixed UUIDs of the PXP1 GATT service (crypto/SPEC.md, section GATT).
+"""The fixed UUIDs of the PXP1 GATT service (crypto/SPEC.md, section 11).
 
 The advertised UUID is the EID of one QR, never one of these.
 """

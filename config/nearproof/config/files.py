@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +20,7 @@ import msgspec
 T = TypeVar("T")
 
 MAX_FILE = 1 << 20
+LEFTOVER = ".new"
 
 
 class FileDamaged(Exception):
@@ -37,20 +40,43 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace `path` durably with `content`, mode 0600, its folder made 0700 if missing."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with _temporary(path, content) as temporary:
+        temporary.replace(path)
+    _sync_folder(path.parent)
+
+
+def probe(path: Path, size: int = 8192) -> None:
+    """Raise `OSError` now if `path` could not be written later: a full disk, a wrong folder."""
+    with _temporary(path, bytes(size)):
+        pass
+
+
+@contextlib.contextmanager
+def _temporary(path: Path, content: bytes) -> Iterator[Path]:
+    """A synced private file beside `path`, of a name that nobody can have put there before."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{LEFTOVER}")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+        yield temporary
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
         raise
-    _sync_folder(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half written in `folder`."""
+    for leftover in folder.glob(f".*{LEFTOVER}"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
 
 
 def remove(path: Path) -> None:

@@ -10,6 +10,9 @@ Everything is 0600 (`files.py`); the seeds are redacted from every repr.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -62,6 +65,10 @@ class Enrolment(_Seeded, frozen=True, forbid_unknown_fields=True):
     id: str = ""
 
 
+class HomeBusy(Exception):
+    """Another command works with this home folder."""
+
+
 class Home:
     """The home folder; reads give None where nothing is stored yet, and raise `FileDamaged`."""
 
@@ -70,6 +77,22 @@ class Home:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the home for one command, until the block or the process ends.
+
+        Raises `HomeBusy` where another one holds it, `OSError` where nothing can be written.
+        """
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.path / "lock").open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise HomeBusy from None
+            files.sweep(self.path)
+            files.probe(self.path / "probe")
+            yield
 
     def settings(self) -> Settings:
         """What `config.toml` says."""

@@ -73,7 +73,7 @@ class QrError(PeerError):
 
 
 class RefusalCode(StrEnum):
-    """One code per check of the verifier, in the order of the steps (protocol, The proof)."""
+    """One code per check of the verifier, in the order of the steps (SPEC, section 9)."""
 
     # 1. size, strict CBOR, exact headers
     SIZE = "size"

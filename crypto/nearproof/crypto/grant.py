@@ -79,7 +79,7 @@ class Grant:
 def issue_grant(
     issuer: DeviceKey, *, iss: str, cti: bytes, nbf: int, old_public: bytes, policy: Policy
 ) -> bytes:
-    """A new grant for the device with key `old_public`: a COSE_Sign1, about 250 bytes.
+    """A new grant for the device with key `old_public`: a COSE_Sign1, about 220 bytes.
 
     `cti`: 16 random bytes, never used before.  Raises `KeyRefused` for a bad `old_public`,
     `LocalError` for anything else that no verifier would take.

@@ -1,6 +1,6 @@
 """Ed25519 identities: O, D and I, and how a public key is named and carried.
 
-PXP1, section Keys; RFC 8032, RFC 9052 (COSE_Key), RFC 9679 (thumbprint).
+SPEC, section 4; RFC 8032, RFC 9052 (COSE_Key), RFC 9679 (thumbprint).
 """
 
 from __future__ import annotations

@@ -42,6 +42,9 @@ MAX_ROUNDS: Final = 16
 MAX_LABEL: Final = 32
 """Characters (code points) of a label."""
 
+# The letters that show as nothing: the Hangul fillers (Default_Ignorable_Code_Point, UAX 44).
+_FILLERS: Final = frozenset("\u115f\u1160\u3164\uffa0")
+
 # HCI reports an RSSI of -127..20 dBm (Core Spec Vol 4 Part E 7.7.65.2); 127 stands for unknown.
 RSSI_RANGE: Final = (-127, 20)
 
@@ -201,7 +204,8 @@ ACK: Final = cbor.encode({1: 1})
 def check_label(label: str) -> None:
     """Raise `EncodingError` unless OLD may show this label (SPEC, section 7).
 
-    1 to 32 characters in NFC: letters, decimal digits, space and `-_.`, no space at either end.
+    1 to 32 characters in NFC: visible letters, decimal digits, space and `-_.`, no space at
+    either end.
     """
     if not 1 <= len(label) <= MAX_LABEL or label != label.strip(" "):
         raise EncodingError(f"a label has 1 to {MAX_LABEL} characters, no space at either end")
@@ -220,7 +224,8 @@ def tidy_label(text: str, default: str = "laptop") -> str:
 
 def _is_label_character(character: str) -> bool:
     category = unicodedata.category(character)
-    return category.startswith("L") or category == "Nd" or character in " -_."
+    letter = category.startswith("L") and character not in _FILLERS
+    return letter or category == "Nd" or character in " -_."
 
 
 def _versioned(data: bytes) -> cbor.MapReader:

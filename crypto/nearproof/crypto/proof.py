@@ -106,7 +106,7 @@ class Bundle:
 
 
 def make_proof(old_key: DeviceKey, proof: Proof) -> bytes:
-    """Sign a proof with O: a COSE_Sign1, about 360 bytes."""
+    """Sign a proof with O: a COSE_Sign1, about 410 bytes."""
     session = proof.transcript
     proximity: dict[int, cbor.Encodable] = {
         1: session.h,
@@ -157,7 +157,7 @@ def read_proof(claims: dict[int, cbor.Value]) -> Proof:
 
 
 def make_pop(new_key: DeviceKey, transcript: Transcript, old_kid: bytes) -> bytes:
-    """D signs the session it takes part in: a COSE_Sign1, about 260 bytes."""
+    """D signs the session it takes part in: a COSE_Sign1, about 290 bytes."""
     claims: dict[int, cbor.Encodable] = {
         1: transcript.h,
         2: transcript.txn,

@@ -56,6 +56,11 @@ class ProviderError(Exception):
         self.devices = devices
         super().__init__(": ".join(part for part in (str(reason), code, detail) if part))
 
+    @property
+    def passing(self) -> bool:
+        """Whether the backend is but away: who has to wait anyway may ask again."""
+        return self.reason in (ProviderReason.UNREACHABLE, ProviderReason.UNAVAILABLE)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import sys
 import termios
+import textwrap
 import time
 from collections.abc import Iterator
 from typing import Any, TextIO
@@ -28,7 +30,7 @@ class InputNeeded(Exception):
 
 
 class Console:
-    """Where a role tells and asks; `typed` is the descriptor that answers come from."""
+    """Where a role tells and asks; `typed` is the descriptor that answers come from, if any."""
 
     def __init__(
         self,
@@ -37,7 +39,7 @@ class Console:
         language: Language = "en",
         as_json: bool = False,
         no_input: bool = False,
-        typed: int = 0,
+        typed: int | None = None,
         out: TextIO | None = None,
         err: TextIO | None = None,
     ) -> None:
@@ -59,14 +61,20 @@ class Console:
             return
         sentence = text(event, self.language, **fields)
         if sentence:
-            print(f"{step:>5}  {sentence}" if step else sentence, file=self._err, flush=True)
+            margin = f"{step:>5}  " if step else ""
+            self._say(margin, sentence)
 
     def failed(self, sentence: str, **fields: Any) -> None:
         """The last word of a command that did not end well."""
         if self.as_json:
             self.line({"role": self.role, "text": sentence, **fields})
         else:
-            print(f"nearproof: {sentence}", file=self._err, flush=True)
+            self._say("", f"nearproof: {sentence}")
+
+    def _say(self, margin: str, sentence: str) -> None:
+        if self._err.isatty():
+            sentence = wrapped(sentence, len(margin))
+        print(margin + sentence, file=self._err, flush=True)
 
     def line(self, record: dict[str, Any]) -> None:
         """One JSON line, stamped with CLOCK_MONOTONIC seconds (one machine, one clock)."""
@@ -109,15 +117,21 @@ def unechoed(descriptor: int) -> Iterator[None]:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
+def wrapped(sentence: str, indent: int) -> str:
+    """The sentence in the width of the terminal, every line but the first indented."""
+    width = max(shutil.get_terminal_size().columns - indent, 40)
+    return f"\n{' ' * indent}".join(textwrap.wrap(sentence, width))
+
+
 class Lines:
     """Lines of a descriptor, read without a thread so that a pending question can be dropped."""
 
     LIMIT = 4096
 
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
+    def __init__(self, descriptor: int | None) -> None:
+        self.descriptor = -1 if descriptor is None else descriptor
         self._buffer = b""
-        self._ended = False
+        self._ended = descriptor is None
 
     async def next(self) -> str | None:
         """The next line without its end, or None at the end of input."""

@@ -51,7 +51,13 @@ async def _wait(laptop: Laptop, provider: Provider, stands: Enrolment) -> Enrolm
         return await provider.send_code(stands.id)
     laptop.console.tell("waiting", "7", seconds=stands.waits)
     await asyncio.sleep(min(stands.waits, POLL))
-    return await provider.enrolment(stands.id)
+    try:
+        return await provider.enrolment(stands.id)
+    except ProviderError as error:
+        if not error.passing:
+            raise
+        laptop.console.tell("backend_away", "7", detail=error.detail)
+        return stands
 
 
 async def _code(laptop: Laptop, provider: Provider, stands: Enrolment) -> Enrolment:

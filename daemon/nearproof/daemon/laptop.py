@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from nearproof.config.home import Device, Home
 from nearproof.config.settings import Settings
-from nearproof.crypto.messages import tidy_label
+from nearproof.crypto.errors import EncodingError, LocalError
+from nearproof.crypto.messages import check_label, tidy_label
 from nearproof.daemon.console import Console
 from nearproof.daemon.join import Joined
 
@@ -59,5 +60,15 @@ class Laptop:
         return device
 
     def label(self) -> str:
-        """What this laptop calls itself: the setting, else the host's name made to fit."""
-        return self.settings.label or tidy_label(platform.node())
+        """What this laptop calls itself: the setting, else the host's name made to fit.
+
+        Raises `LocalError` for a setting that the other laptop would refuse.
+        """
+        label = self.settings.label
+        if not label:
+            return tidy_label(platform.node())
+        try:
+            check_label(label)
+        except EncodingError as error:
+            raise LocalError(str(error)) from None
+        return label

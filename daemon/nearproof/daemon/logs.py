@@ -9,6 +9,7 @@ nothing to say, is spared its 12 MiB.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import MutableMapping
 from typing import Any, Final
@@ -79,7 +80,12 @@ def _structlog() -> Any:
 
     terminal = sys.stderr.isatty()
     renderer: Any = (
-        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(
+            colors=not os.environ.get("NO_COLOR"),
+            exception_formatter=structlog.dev.plain_traceback,  # never the values of variables
+        )
+        if terminal
+        else structlog.processors.JSONRenderer()
     )
     return structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr),
@@ -87,7 +93,6 @@ def _structlog() -> Any:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             redact,
-            # Never with the values of variables.
             *([] if terminal else [structlog.processors.format_exc_info]),
             renderer,
         ],

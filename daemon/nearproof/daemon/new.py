@@ -24,14 +24,14 @@ from nearproof.daemon.driver.new import NewDriver
 from nearproof.daemon.enrol import enrol
 from nearproof.daemon.laptop import AlreadyEnrolled, Laptop
 from nearproof.daemon.outcomes import SessionEnded
-from nearproof.daemon.provider import Provider
+from nearproof.daemon.provider import Provider, ProviderError
 from nearproof.daemon.radio import open_central
 from nearproof.qr.advice import AdviceReason
 from nearproof.qr.payload import from_text
 from nearproof.qr.scanner import Preview, ScanAdvice, Scanner, Sighting
 
 SEED = 32
-TYPED = "typed"  # the camera spec that means: the user types the text under the QR
+TYPED = "typed"  # the camera spec that means: the user types the text above the QR
 
 
 async def activate(laptop: Laptop, code: str | None = None) -> None:
@@ -39,19 +39,21 @@ async def activate(laptop: Laptop, code: str | None = None) -> None:
 
     An account's very first laptop goes on at once; otherwise the waiting time is kept.
     """
-    if laptop.home.device() is not None:
-        raise AlreadyEnrolled
-    enrolment = laptop.home.enrolment()
-    if enrolment is None or enrolment.bundle:
-        enrolment = _fresh(laptop)
-        laptop.home.save_enrolment(enrolment)
-    async with Provider(laptop.backend(), DeviceKey.from_seed(enrolment.seed)) as provider:
-        if not enrolment.id:
-            code = code or await laptop.console.ask("activation_code")
-            begun = await provider.activate(code, enrolment.label)
-            enrolment = msgspec.structs.replace(enrolment, id=begun.id)
+    with laptop.home.locked():
+        if laptop.home.device() is not None:
+            raise AlreadyEnrolled
+        backend = laptop.backend()
+        enrolment = laptop.home.enrolment()
+        if enrolment is None or enrolment.bundle:
+            enrolment = _fresh(laptop)
             laptop.home.save_enrolment(enrolment)
-        await enrol(laptop, provider, enrolment)
+        async with Provider(backend, DeviceKey.from_seed(enrolment.seed)) as provider:
+            if not enrolment.id:
+                code = code or await laptop.console.ask("activation_code")
+                begun = await provider.activate(code, enrolment.label)
+                enrolment = msgspec.structs.replace(enrolment, id=begun.id)
+                laptop.home.save_enrolment(enrolment)
+            await enrol(laptop, provider, enrolment)
 
 
 async def copy(
@@ -68,19 +70,23 @@ async def copy(
     the bundle is kept for `nearproof verify`, `photo` where the frame in which the QR was read
     is kept (it holds the QR's secret).
     """
-    if laptop.home.device() is not None:
-        raise AlreadyEnrolled
-    laptop.backend()
-    enrolment = laptop.home.enrolment()
-    if enrolment is None or not enrolment.bundle:
-        enrolment = await _prove(laptop, user, photo)
-    else:
+    with laptop.home.locked():
+        if laptop.home.device() is not None:
+            raise AlreadyEnrolled
+        laptop.backend()
+        if proof is not None:
+            files.probe(proof)
+        enrolment = laptop.home.enrolment()
+        if enrolment is None or not enrolment.bundle:
+            await _prove(laptop, user, proof, photo)
+            return
+        if not enrolment.id:
+            laptop.console.tell("proof_found", "19")
+        _keep(enrolment, proof)
         await _hand_off(laptop, enrolment, user)
-    if proof is not None:
-        files.write_bytes(proof, enrolment.bundle)
 
 
-async def _prove(laptop: Laptop, user: str | None, photo: Path | None) -> Enrolment:
+async def _prove(laptop: Laptop, user: str | None, proof: Path | None, photo: Path | None) -> None:
     """Steps 13-19: see the QR, find OLD, show the code, get the proof; then hand it off."""
     fresh = _fresh(laptop)
     camera = laptop.settings.camera
@@ -102,6 +108,7 @@ async def _prove(laptop: Laptop, user: str | None, photo: Path | None) -> Enrolm
         def store(bundle: bytes) -> None:
             stored.append(msgspec.structs.replace(fresh, bundle=bundle))
             laptop.home.save_enrolment(stored[0])
+            _keep(stored[0], proof)
 
         driver = NewDriver(session, central, lambda event: _hear(laptop, event), store)
         try:
@@ -111,12 +118,18 @@ async def _prove(laptop: Laptop, user: str | None, photo: Path | None) -> Enrolm
             try:
                 await _hand_off(laptop, stored[0], user)
             finally:
-                await confirming
-            return stored[0]
+                if not await confirming:
+                    laptop.console.tell("unconfirmed", "19")
         finally:
             await driver.close()
     finally:
         await central.close()
+
+
+def _keep(enrolment: Enrolment, proof: Path | None) -> None:
+    """For whoever wants to judge the proof later, accepted or not."""
+    if proof is not None:
+        files.write_bytes(proof, enrolment.bundle)
 
 
 async def _scan(laptop: Laptop, camera: str, photo: Path | None) -> QrPayload:
@@ -149,7 +162,7 @@ async def _scan(laptop: Laptop, camera: str, photo: Path | None) -> QrPayload:
 
 
 async def _typed(laptop: Laptop) -> QrPayload:
-    """The screenless way: the text under the QR, typed; Bluetooth is still required."""
+    """The screenless way: the text above the QR, typed; Bluetooth is still required."""
     qr = from_text(await laptop.console.ask("qr_text", "19"))
     laptop.console.tell("qr_scanned", "19", frame=0, decode_ms=0)
     return qr
@@ -179,11 +192,29 @@ async def _hand_off(laptop: Laptop, enrolment: Enrolment, user: str | None) -> N
     """Give the backend the proof, then go through its steps."""
     async with Provider(laptop.backend(), DeviceKey.from_seed(enrolment.seed)) as provider:
         if not enrolment.id:
-            begun = await provider.redeem(enrolment.bundle, enrolment.label)
-            enrolment = msgspec.structs.replace(enrolment, id=begun.id)
-            laptop.home.save_enrolment(enrolment)
-            laptop.console.tell("accepted", "19")
+            enrolment = await _redeem(laptop, provider, enrolment)
         await enrol(laptop, provider, enrolment, user)
+
+
+async def _redeem(laptop: Laptop, provider: Provider, enrolment: Enrolment) -> Enrolment:
+    """The enrolment that the backend has begun for the proof; a proof refused is dropped."""
+    try:
+        begun = await provider.redeem(enrolment.bundle, enrolment.label)
+    except BaseException as error:
+        if isinstance(error, ProviderError) and _is_final(error):
+            laptop.home.save_enrolment(None)
+        else:
+            laptop.console.tell("proof_kept", "19")
+        raise
+    enrolment = msgspec.structs.replace(enrolment, id=begun.id)
+    laptop.home.save_enrolment(enrolment)
+    laptop.console.tell("accepted", "19")
+    return enrolment
+
+
+def _is_final(error: ProviderError) -> bool:
+    """Whether no later try can help: the verifier refused."""
+    return error.step is not None
 
 
 def _fresh(laptop: Laptop) -> Enrolment:

@@ -36,6 +36,11 @@ async def copy(laptop: Laptop, view: View) -> None:
     Returns when NEW has confirmed the proof; raises what `outcomes` explains otherwise.
     """
     key = DeviceKey.from_seed(laptop.device().seed)
+    with laptop.home.locked():
+        await _copy(laptop, view, key)
+
+
+async def _copy(laptop: Laptop, view: View, key: DeviceKey) -> None:
     async with Provider(laptop.backend(), key) as provider:
         ceremony = await _wait(laptop, provider)
         person = _Person(laptop)
@@ -48,6 +53,18 @@ async def copy(laptop: Laptop, view: View) -> None:
             await driver.close()
 
 
+async def cancel(laptop: Laptop) -> None:
+    """Cancel the copy that was ordered here; a later one starts with a new waiting time."""
+    device = laptop.device()
+    async with Provider(laptop.backend(), DeviceKey.from_seed(device.seed)) as provider:
+        running = await _running(provider)
+        if running is None:
+            laptop.console.tell("no_copy_here")
+            return
+        await provider.cancel(running.id)
+    laptop.console.tell("cancelled", account=device.account)
+
+
 async def _wait(laptop: Laptop, provider: Provider) -> Ceremony:
     """Steps 1-7: order the copy, or find the one ordered; then wait by the server's clock."""
     ceremony = await _ordered(laptop, provider)
@@ -55,17 +72,31 @@ async def _wait(laptop: Laptop, provider: Provider) -> Ceremony:
     while ceremony.waits > 0:
         laptop.console.tell("waiting", "7", seconds=ceremony.waits)
         await asyncio.sleep(min(ceremony.waits, POLL))
-        ceremony = await provider.ceremony(ceremony.id)
+        try:
+            ceremony = await provider.ceremony(ceremony.id)
+        except ProviderError as error:
+            if not error.passing:
+                raise
+            laptop.console.tell("backend_away", "7", detail=error.detail)  # an hour is long
+    laptop.console.tell("wait_over", "8")
     return ceremony
+
+
+async def _running(provider: Provider) -> Ceremony | None:
+    """The copy that was ordered here and is not over."""
+    device = await provider.device()
+    if device.ceremony:
+        running = await provider.ceremony(device.ceremony)
+        if running.old == device.kid:
+            return running
+    return None
 
 
 async def _ordered(laptop: Laptop, provider: Provider) -> Ceremony:
     """Steps 4-6: the copy that runs, or a new one after the PIN and "Yes, I want to copy"."""
-    account = await provider.device()
-    if account.ceremony:
-        running = await provider.ceremony(account.ceremony)
-        if running.old == account.kid:
-            return running
+    running = await _running(provider)
+    if running is not None:
+        return running
     if not await agrees(laptop, "consent", "6"):
         raise Declined
     return await with_pin(laptop, "5", provider.start_copy)
@@ -97,9 +128,16 @@ async def _prove(
     session = OldSession(
         device_key=key, grant=grant, received_at=now, now=now, randomness=os.urandom
     )
-    async with view(to_text(session.qr)):
-        laptop.console.tell("qr_shown", "12", seconds=grant.policy.qr_ttl)
-        end = await alongside(driver.serve(session), person.types_code(driver))
+    laptop.console.tell("qr_next", "12", seconds=grant.policy.qr_ttl)
+    end: do.Ended | None
+    try:
+        async with view(to_text(session.qr)):
+            laptop.console.tell("qr_shown", "12", seconds=grant.policy.qr_ttl)
+            end = await alongside(driver.serve(session), person.types_code(driver))
+    except asyncio.CancelledError:
+        if driver.ended is None:
+            raise
+        end = driver.ended
     if end is not None and end.report:
         await _report(laptop, provider, ceremony, grant, ReportReason(end.reason))
     if person.saw_other_device:

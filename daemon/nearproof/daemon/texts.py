@@ -18,16 +18,30 @@ NEVER = {
 TEXTS: dict[str, tuple[str, str]] = {
     # OLD
     "copy_ordered": (
-        "Copying is ordered. As a safety measure there is a waiting time first.",
-        "Kopieringen er bestilt. Som et sikkerhedstiltag skal du vente først.",
+        "Copying is ordered, with {grants_left} QR codes to use. As a safety measure there is a "
+        "waiting time first.",
+        "Kopieringen er bestilt, med {grants_left} QR-koder. Som et sikkerhedstiltag skal du vente "
+        "først.",
     ),
     "waiting": (
         "Waiting time: {duration} left. You may close this; run the same command again later.",
         "Ventetid: {duration} tilbage. Du kan lukke imens; kør samme kommando igen bagefter.",
     ),
-    "grant_issued": ("The waiting time is over.", "Ventetiden er slut."),
+    "wait_over": ("The waiting time is over.", "Ventetiden er slut."),
+    "backend_away": (
+        "The backend cannot be reached just now ({detail}); still waiting.",
+        "Serveren kan ikke nås lige nu ({detail}); venter stadig.",
+    ),
+    "grant_issued": ("", ""),
     "bluetooth_ready": ("Bluetooth is ready.", "Bluetooth er klar."),
-    "qr_shown": (
+    "qr_shown": ("", ""),
+    "terminal_too_small": (
+        "This terminal is too small for the QR code: {columns} x {rows} are needed. Make it larger "
+        "and run this again, or use --show window or --show png:FILE.",
+        "Terminalen er for lille til QR-koden: der kræves {columns} x {rows}. Gør den større, og "
+        "kør igen, eller brug --show window eller --show png:FIL.",
+    ),
+    "qr_next": (
         "Scan this QR code with the new laptop. It is valid for {duration}. "
         "Do not send it to anybody.",
         "Scan QR-koden med din nye bærbare. Den er gyldig i {duration}. Send den ikke til nogen.",
@@ -54,6 +68,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "delivered": (
         "Done: the new laptop has the proof. Go on there. This one stays active.",
         "Færdig: den nye bærbare har beviset. Fortsæt på den. Denne er stadig aktiv.",
+    ),
+    "no_copy_here": (
+        "No copy that was ordered here is under way.",
+        "Her er ingen bestilt kopiering i gang.",
     ),
     "other_device_seen": (
         "Another device also has your QR code. It got nothing.",
@@ -82,9 +100,23 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Type this code on the old laptop:  {spaced}",
         "Indtast denne kode på den gamle bærbare:  {spaced}",
     ),
-    "code_hidden": ("The code is no longer shown.", "Koden vises ikke længere."),
+    "code_hidden": ("That code no longer counts.", "Koden gælder ikke længere."),
     "proof_received": ("Proof received and checked.", "Beviset er modtaget og kontrolleret."),
     "acknowledged": ("", ""),
+    "unconfirmed": (
+        "The old laptop could not be told that the proof is here; it may say so.",
+        "Den gamle bærbare fik ikke besked om, at beviset er her; den siger det måske.",
+    ),
+    "proof_found": (
+        "A proof from an earlier scan is kept here: handing that in.",
+        "Her ligger et bevis fra en tidligere scanning: det afleveres nu.",
+    ),
+    "proof_kept": (
+        "The proof is kept: run the same command again to hand it in, within ten minutes of the "
+        "QR code.",
+        "Beviset er gemt: kør samme kommando igen for at aflevere det, inden ti minutter efter "
+        "QR-koden.",
+    ),
     "accepted": ("The proof has been accepted.", "Beviset er godkendt."),
     "sms_sent": (
         "A temporary code has been sent by SMS to the account's phone.",
@@ -143,7 +175,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "joined": ("Joined {url}.", "Tilsluttet {url}."),
     # questions
     "ask_code": ("Code from the new laptop:", "Kode fra den nye bærbare:"),
-    "ask_qr_text": ("Text under the QR code:", "Teksten under QR-koden:"),
+    "ask_qr_text": ("Text above the QR code:", "Teksten over QR-koden:"),
     "ask_consent": ("Do you want to copy? (yes/no):", "Vil du kopiere? (ja/nej):"),
     "ask_pin": ("PIN:", "PIN-kode:"),
     "ask_new_pin": ("Choose a PIN of six digits:", "Vælg en PIN-kode på seks cifre:"),
@@ -193,6 +225,40 @@ TEXTS: dict[str, tuple[str, str]] = {
     "advice_worker_restarted": (
         "A picture could not be read; going on.",
         "Et billede kunne ikke læses; fortsætter.",
+    ),
+    # the fingerprint reader, and what could not be seen of the screen
+    "finger_touch": (
+        "Place your finger on the fingerprint reader.",
+        "Læg din finger på fingeraftrykslæseren.",
+    ),
+    "finger_swipe": (
+        "Swipe your finger across the fingerprint reader.",
+        "Træk din finger hen over fingeraftrykslæseren.",
+    ),
+    "finger_again": ("That could not be read: try again.", "Det kunne ikke læses: prøv igen."),
+    "finger_too_short": (
+        "That was too short: try again.",
+        "Det var for kort: prøv igen.",
+    ),
+    "finger_not_centered": (
+        "Your finger was not centered: try again.",
+        "Fingeren lå ikke midt på: prøv igen.",
+    ),
+    "finger_lift": (
+        "Lift your finger and try again.",
+        "Løft fingeren, og prøv igen.",
+    ),
+    "finger_no_match": (
+        "That is not an enrolled finger.",
+        "Det er ikke en registreret finger.",
+    ),
+    "screen_no_pipewire": (
+        "Whether this screen is shared cannot be told: install pipewire-bin (pw-dump).",
+        "Det kan ikke ses, om denne skærm deles: installér pipewire-bin (pw-dump).",
+    ),
+    "screen_x11": (
+        "On X11 every program can read the screen: make sure that nobody else sees it.",
+        "Under X11 kan alle programmer læse skærmen: sørg for, at ingen andre ser den.",
     ),
 }
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from nearproof.crypto.proof import MAX_BUNDLE
 from nearproof.crypto.verifier import VerifiedBundle, verify_bundle
-from nearproof.daemon.join import parse_issuer
 from nearproof.daemon.laptop import Laptop
+from nearproof.daemon.texts import Language
 
 NOT_CLAIMED = {
     "en": "It does not say how far apart they were, nor that no box or relay stood between them.",
@@ -17,21 +17,21 @@ NOT_CLAIMED = {
 }
 
 
-def verify_file(laptop: Laptop, file: Path, *, issuer: str | None, at: int | None) -> None:
-    """Print what the bundle in `file` says.
+def verify_file(laptop: Laptop, file: Path, *, issuer: bytes, at: int | None) -> None:
+    """Print what the bundle in `file` says, under this issuer key (32 bytes).
 
     Raises `VerificationError` where it does not hold, `OSError` where it cannot be read.
     """
-    public = parse_issuer(issuer) if issuer else laptop.backend().issuer
     with file.open("rb") as opened:
         content = opened.read(MAX_BUNDLE + 1)  # one more than allowed is refused for its size
-    verified = verify_bundle(content, public, at=at)
+    verified = verify_bundle(content, issuer, at=at)
     facts = _facts(verified)
     laptop.console.tell("proof_holds", **facts)
     if not laptop.console.as_json:
         width = max(len(name) for name in facts)
         for name, value in facts.items():
-            laptop.console.show(f"  {name:<{width}}  {_readable(name, value)}")
+            said = _readable(name, value, laptop.console.language)
+            laptop.console.show(f"  {name:<{width}}  {said}")
         laptop.console.show(f"\n{NOT_CLAIMED[laptop.console.language]}")
         if at is None:
             laptop.console.tell("expiry_not_judged")
@@ -58,12 +58,16 @@ def _facts(verified: VerifiedBundle) -> dict[str, Any]:
     }
 
 
-def _readable(name: str, value: Any) -> str:
+def _readable(name: str, value: Any, language: Language) -> str:
+    yes, no, unknown = {
+        "en": ("yes", "no", "not measured"),
+        "da": ("ja", "nej", "ikke målt"),
+    }[language]
     match value:
         case None:
-            return "not measured"
+            return unknown
         case bool():
-            return "yes" if value else "no"
+            return yes if value else no
         case int() if name.endswith(("_at", "_from", "_to")):
             return f"{value} ({datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC)"
         case _:

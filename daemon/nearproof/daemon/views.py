@@ -7,12 +7,16 @@ draws is imported when there is something to draw: a laptop that waits is spared
 from __future__ import annotations
 
 import contextlib
+import shutil
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from nearproof.config import files
 from nearproof.daemon.console import Console
+
+COLUMNS, ROWS = 45, 24  # the QR in half blocks, and a line to type on
 
 View = Callable[[str], AbstractAsyncContextManager[object]]
 """Shows the QR of a text for as long as the context is open."""
@@ -23,16 +27,22 @@ class UnknownView(ValueError):
 
 
 def view_named(spec: str, console: Console) -> View:
-    """The view of this name.  Raises `UnknownView`; the view itself may raise `WindowError`."""
+    """The view of this name.
+
+    Raises `UnknownView`, and `WindowError` or `OSError` where it could show nothing: before a
+    grant is spent on it.
+    """
     kind, _, rest = spec.partition(":")
     match kind:
         case "terminal" if not rest:
             return lambda text: _on_terminal(text, console)
         case "window" if not rest:
-            from nearproof.qr.window import QrWindow
+            from nearproof.qr.window import QrWindow, check_display
 
+            check_display()
             return QrWindow
         case "png" | "svg" if rest:
+            files.probe(Path(rest))
             return lambda text: _in_file(text, Path(rest), kind)
     raise UnknownView(spec)
 
@@ -41,7 +51,11 @@ def view_named(spec: str, console: Console) -> View:
 async def _on_terminal(text: str, console: Console) -> AsyncIterator[None]:
     from nearproof.qr import render
 
-    console.show(f"{render.terminal(text)}\n{text}")
+    size = shutil.get_terminal_size()
+    if sys.stdout.isatty() and (size.columns < COLUMNS or size.lines < ROWS):
+        console.tell("terminal_too_small", columns=COLUMNS, rows=ROWS)
+    # The text goes first: the code must stay on a screen of 24 lines.
+    console.show(f"{text}\n{render.terminal(text).rstrip()}")
     yield
 
 

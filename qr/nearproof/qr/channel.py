@@ -7,7 +7,9 @@ too long or of another shape counts as the death of its sender.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -100,11 +102,13 @@ class Asker:
 
     def kill(self) -> None:
         """Kill the process; the kernel releases all that it held.  Harmless twice."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                # Not its kill(), which may reap a child that is just ending, unseen by asyncio.
+                os.kill(self._process.pid, signal.SIGKILL)
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
 
     async def stop(self) -> None:
         """Kill the process and wait for its end.  Harmless twice."""
@@ -136,7 +140,8 @@ class Answerer(Generic[Question]):
 
 def _command(module: str, fds: Sequence[int]) -> list[str]:
     # -P: a module of the working directory must not take the place of ours.
-    return [sys.executable, "-P", "-m", module, *map(str, fds)]
+    # -B: no bytecode files: a confined child could leave one half written, broken for everybody.
+    return [sys.executable, "-P", "-B", "-m", module, *map(str, fds)]
 
 
 def _environment() -> dict[str, str]:

@@ -9,7 +9,9 @@ import re
 from enum import Enum, auto
 
 PXP1 = "PXP1:"
-_OTHER_VERSION = re.compile(r"PXP\d{1,3}:")
+_OTHER_VERSION = re.compile("PXP[0-9]{1,3}:")
+# ASCII only: upper() and \d know letters and digits that nobody types here.
+_UPPER = str.maketrans("abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _OTHER_ROLES = ("NEARPROOF-JOIN", "PXA1:")  # a backend's join line, an activation code
 
 
@@ -24,7 +26,7 @@ class Prefix(Enum):
 
 def prefix_of(text: str) -> Prefix:
     """What `text` claims to be; letters count as upper case, spaces do not count."""
-    head = text[:32].lstrip().upper()
+    head = text[:32].lstrip(" \t\r\n").translate(_UPPER)
     if head.startswith(PXP1):
         return Prefix.PXP1
     if _OTHER_VERSION.match(head):

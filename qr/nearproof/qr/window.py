@@ -21,6 +21,12 @@ _SHOWN: Final = b"shown\n"
 _HINT: Final = "it needs an X display; on Wayland install and enable XWayland, or show a PNG"
 
 
+def check_display() -> None:
+    """Raise WindowError if there is no display to open a window on."""
+    if not os.environ.get("DISPLAY"):
+        raise WindowError(f"no window: {_HINT}")
+
+
 class QrWindow:
     """`async with QrWindow(text) as window:` shows the QR until the block ends."""
 
@@ -32,8 +38,7 @@ class QrWindow:
 
     async def __aenter__(self) -> Self:
         """Returns when the window is on the screen.  Raises WindowError."""
-        if not os.environ.get("DISPLAY"):
-            raise WindowError(f"no window: {_HINT}")
+        check_display()
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "nearproof.qr.window_child", self._title),
             env=os.environ | {"QT_QPA_PLATFORM": "xcb", "OPENCV_LOG_LEVEL": "OFF"},

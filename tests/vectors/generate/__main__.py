@@ -15,6 +15,7 @@ from vectors.generate.handshakes import noise_cases
 from vectors.generate.keys import cbor_cases, key_cases
 from vectors.generate.messages import frame_cases, message_cases
 from vectors.generate.new_scripts import new_scripts
+from vectors.generate.old_links import old_link_scripts
 from vectors.generate.old_scripts import old_scripts
 from vectors.generate.qr import advert_cases, qr_cases
 from vectors.generate.tokens import token_cases
@@ -29,7 +30,7 @@ LAYERS: dict[str, Callable[[], list[Case]]] = {
     "messages": message_cases,
     "frames": frame_cases,
     "verifier": lambda: bundle_cases() + claims_cases(),
-    "session": lambda: old_scripts() + new_scripts(),
+    "session": lambda: old_scripts() + old_link_scripts() + new_scripts(),
 }
 
 

@@ -35,6 +35,11 @@ BAD_LABELS = {
     "slash": "a/b",
     "roman-numeral": "a\u2163",
     "superscript": "a\u00b2",
+    "choseong-filler": "\u115f",
+    "jungseong-filler": "a\u1160",
+    "hangul-filler": "\u3164",
+    "halfwidth-filler": "a\uffa0",
+    "unassigned": "a\U000e0fff",
 }
 
 

@@ -32,6 +32,7 @@ def new_scripts() -> list[Case]:
     return [
         _honest(),
         _lost_links(),
+        _stored_between(),
         *_scans(),
         *_versions(),
         *_deadlines(),
@@ -47,9 +48,9 @@ def connected(at: float = 1, link: str = "a", eid: bytes = EID) -> tuple[Script,
     return script, _connect(script, at, link, eid)
 
 
-def _connect(script: Script, at: float, link: str, eid: bytes = EID) -> str:
+def _connect(script: Script, at: float, link: str, eid: bytes = EID, rssi: int = -61) -> str:
     script(at, "hear", uuid=eid)
-    then = script(at + 0.3, "connect", link=link, eid=eid, rssi=-61)
+    then = script(at + 0.3, "connect", link=link, eid=eid, rssi=rssi)
     script(at + 0.4, "sent", link=link, message="m1")
     return str(then["send"][0][1])
 
@@ -101,6 +102,20 @@ def _lost_links() -> Case:
     return script.ends("DONE", "lost-links", description)
 
 
+def _stored_between() -> Case:
+    script, host, _ = shown()
+    message = t2(host)
+    script(5, "receive", link="a", message=message)
+    script(5.1, "lost", link="a")
+    m1 = _connect(script, 6, "b")
+    script(6.5, "stored")
+    script(7, "receive", link="b", message=host.answer(m1))
+    script(7.1, "sent", link="b", message="t1")
+    script(7.2, "receive", link="b", message=message)
+    description = "Stored on a connection on which t2 has not come again: the ack waits for it"
+    return script.ends("DONE", "stored-between", description)
+
+
 def _scans() -> list[Case]:
     cases = []
     script = Script("new", new_given(QR))
@@ -127,6 +142,13 @@ def _scans() -> list[Case]:
     description = "A second candidate after 5 s; once its m2 is valid, no other EID counts"
     cases.append(script.ends("SHOW", "two-candidates", description))
 
+    script = Script("new", new_given(QR))
+    script(1, "connect", link="a", eid=EID, rssi=-61)
+    script(30.999999, "wait")
+    script(31, "wait")
+    description = "A connection to a matching EID is a match, heard or not"
+    cases.append(script.ends("no_answer", "unheard", description))
+
     script, m1 = connected()
     script(2, "cancel")
     cases.append(script.ends("cancelled", "cancel", "Cancelled before m2"))
@@ -152,6 +174,14 @@ def _versions() -> list[Case]:
     script(1.4, "att_error", link="a", error="0x81")
     _connect(script, 2, "b")
     cases.append(script.ends("SENT", "att-gap", "ATT error 0x81: NEW connects again"))
+
+    script, _, _ = shown()
+    script(3, "lost", link="a")
+    script(4, "hear", uuid=EID)
+    script(4.3, "connect", link="b", eid=EID, rssi=-61)
+    script(4.4, "att_error", link="b", error="0x82")
+    description = "ATT error 0x82 after a valid m2 ends its connection alone"
+    cases.append(script.ends("SHOW", "att-version-late", description))
     return cases
 
 
@@ -173,6 +203,27 @@ def _deadlines() -> list[Case]:
     script(2, "receive", link="a", message=Host(QR).answer(m1))
     script(3, "wait")
     cases.append(script.ends("SHOW", "t1-not-out", "No code is shown before t1 is out"))
+
+    script, m1 = connected()
+    host = Host(QR)
+    script(2, "receive", link="a", message=host.answer(m1))
+    script(2.1, "challenge", link="a", value=host.challenge(0))
+    script(2.2, "receive", link="a", message=t2(host))
+    script(2.3, "sent", link="a", message="t1")
+    description = "Rounds and t2 may overtake the last write response of t1; no code is shown then"
+    cases.append(script.ends("DONE", "overtaken", description))
+
+    script, host, _ = shown()
+    script(60, "lost", link="a")
+    m1 = _connect(script, 61, "b")
+    script(62, "receive", link="b", message=host.answer(m1))
+    script(63, "sent", link="b", message="t1")
+    script(64, "lost", link="b")
+    _connect(script, 122, "c")
+    script(123, "receive", link="c", message=host.answer(m1))
+    script(124, "sent", link="c", message="t1")
+    description = "The code is shown again on a new connection, but not 120 s after m2"
+    cases.append(script.ends("SHOW", "code-again", description))
     return cases
 
 
@@ -200,6 +251,32 @@ def _messages() -> list[Case]:
     script(5, "receive", link="b", message=Host(QR, e=drawn("e of OLD 2")).answer(m1))
     description = "Another m2 than the one accepted, though it opens, is refused"
     cases.append(script.ends("SHOW", "second-m2", description))
+
+    script, m1 = connected()
+    m2 = Host(QR).answer(m1)
+    script(2, "receive", link="a", message=m2)
+    script(3, "receive", link="a", message=m2)
+    cases.append(script.ends("SHOW", "m2-twice", "m2 twice on one connection is no t2"))
+
+    script, m1 = connected()
+    script(2, "lost", link="a")
+    _connect(script, 3, "b", rssi=-70)
+    host = Host(QR)
+    m2 = host.answer(m1)
+    script(4, "receive", link="b", message=m2)
+    script(5, "lost", link="b")
+    _connect(script, 6, "c", rssi=-80)
+    script(7, "receive", link="c", message=m2)
+    script(8, "receive", link="c", message=t2(host, rssi=-70))
+    description = "The rssi is that of the connection on which m2 was accepted"
+    cases.append(script.ends("DONE", "which-rssi", description))
+
+    script = Script("new", new_given(QR))
+    m1 = _connect(script, 1, "a", rssi=127)
+    host = Host(QR)
+    script(2, "receive", link="a", message=host.answer(m1))
+    script(3, "receive", link="a", message=t2(host, rssi=None))
+    cases.append(script.ends("DONE", "unknown-rssi", "127, which HCI has for unknown, is absent"))
 
     script, host, _ = shown()
     script(5, "receive", link="a", message=flip(t2(host), 0))
@@ -260,7 +337,9 @@ def _rounds() -> Case:
         script(at, "challenge", link="a", value=host.challenge(i))
     script(3.5, "challenge", link="a", value=host.challenge(3)[:8])
     script(3.6, "challenge", link="a", value=bytes([0]) + drawn("another challenge", 8))
-    return script.ends("SHOW", "rounds", "Each index is answered once, whatever its challenge")
+    script(3.7, "challenge", link="a", value=host.challenge(4))
+    description = "Each index below m2's rounds is answered once, whatever its challenge"
+    return script.ends("SHOW", "rounds", description)
 
 
 assert (QR.txn, EID) == (CTI, advert.seal(QR, NONCE))

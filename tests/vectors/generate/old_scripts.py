@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from nearproof.crypto import advert, cbor
+from nearproof.crypto import advert
 from nearproof.crypto.handshake import commitment
 from nearproof.crypto.messages import T1
 from vectors.generate.cast import IDENTITY, NEW, NONCE, OLD, STRANGER, drawn
 from vectors.generate.handshakes import flip
-from vectors.generate.script import Case, Guest, Script, no_qr, old_given, qr_made
+from vectors.generate.script import Case, Guest, Script, old_given, qr_made
 
 
 def old_scripts() -> list[Case]:
@@ -19,12 +19,10 @@ def old_scripts() -> list[Case]:
         _lost_links(),
         *_codes(),
         *_deadlines(),
-        *_connections(),
         *_other_devices(),
         *_bad_t1(),
         *_rounds(),
         *_acks(),
-        *_no_qr(),
     ]
 
 
@@ -38,7 +36,7 @@ def shown(**given: Any) -> tuple[Script, Guest]:
 
 def bound(at: float = 10, **given: Any) -> tuple[Script, Guest]:
     script, guest = shown(**given)
-    _greet(script, guest, at, "a")
+    greet(script, guest, at, "a")
     return script, guest
 
 
@@ -54,7 +52,7 @@ def proved(at: float = 10, **given: Any) -> tuple[Script, Guest]:
     return script, guest
 
 
-def _greet(script: Script, guest: Guest, at: float, link: str) -> Case:
+def greet(script: Script, guest: Guest, at: float, link: str) -> Case:
     script(at, "accept", link=link)
     then = script(at + 0.1, "receive", link=link, message=guest.m1)
     if "send" in then:
@@ -81,17 +79,17 @@ def _lost_links() -> Case:
     script, guest = prompted()
     script(11.5, "subscribe", link="a")
     script(12, "lost", link="a")
-    _greet(script, guest, 13, "b")
+    greet(script, guest, 13, "b")
     then = script(13.2, "receive", link="b", message=guest.t1())
     then = script(13.3, "subscribe", link="b")
     script(13.4, "answer", link="b", value=guest.answer(then["round"][0][1]))
     script(14, "lost", link="b")
     script(15, "type", text=guest.code)
     for at, link in ((20, "c"), (30, "d")):
-        _greet(script, guest, at, link)
+        greet(script, guest, at, link)
         script(at + 0.2, "receive", link=link, message=guest.t1())
         script(at + 0.3, "lost", link=link)
-    _greet(script, guest, 599, "e")
+    greet(script, guest, 599, "e")
     script(599.2, "receive", link="e", message=guest.t1())
     script(599.3, "receive", link="e", message=guest.ack)
     return script.ends(
@@ -135,11 +133,16 @@ def _codes() -> list[Case]:
     description = "A wrong code that is late is late, not wrong"
     cases.append(script.ends("code_too_late", "late-wrong-code", description))
 
+    script, guest = prompted()
+    script(130.1, "type", text=guest.code[:5])
+    description = "A malformed code that is late is late, too"
+    cases.append(script.ends("code_too_late", "late-malformed-code", description))
+
     script = Script("old", old_given(made=10))
     script(200, "display")
     qr = qr_made(10)
     guest = Guest(qr, advert.seal(qr, NONCE))
-    _greet(script, guest, 300, "a")
+    greet(script, guest, 300, "a")
     script(301, "receive", link="a", message=guest.t1())
     script(309.999999, "wait")
     script(310, "type", text=guest.code)
@@ -156,7 +159,7 @@ def _deadlines() -> list[Case]:
     cases.append(script.ends("BOUND", "last-m1", "m1 a microsecond before 180 s"))
 
     script, guest = shown(made=300)
-    _greet(script, guest, 479, "a")
+    greet(script, guest, 479, "a")
     cases.append(script.ends("BOUND", "last-qr", "A QR made and shown at exp - 300"))
 
     script, guest = shown(made=5)
@@ -188,75 +191,6 @@ def _deadlines() -> list[Case]:
     script, _ = proved()
     script(20, "cancel")
     cases.append(script.ends("unconfirmed", "cancel-proved", "A proof that was made stays made"))
-    return cases
-
-
-def _connections() -> list[Case]:
-    cases = []
-    script, guest = shown()
-    script(1, "accept", link="a")
-    script(5.999999, "wait")
-    script(6, "wait")
-    _greet(script, guest, 7, "b")
-    script(17.099999, "wait")
-    script(17.1, "wait")
-    cases.append(script.ends("BOUND", "silent-links", "5 s for m1, 10 s for t1; nothing else ends"))
-
-    script, guest = shown()
-    for at, message in enumerate(
-        (b"", drawn("garbage", 32), flip(guest.m1, 40), guest.m1 + bytes(171), guest.m1[:-1]), 1
-    ):
-        script(at, "accept", link="a")
-        script(at + 0.5, "receive", link="a", message=message)
-    _greet(script, guest, 8, "b")
-    description = "An m1 that does not open ends its connection and binds nothing"
-    cases.append(script.ends("BOUND", "bad-m1", description))
-
-    script, guest = shown()
-    script(1, "accept", link="a")
-    newer = guest.initiate(cbor.encode({1: 2, 2: bytes(32)})).message
-    script(1.1, "receive", link="a", message=newer)
-    script(6, "wait")
-    _greet(script, guest, 8, "b")
-    description = "An m1 of version 2: ATT error 0x82, later the end of that connection, no binding"
-    cases.append(script.ends("BOUND", "version", description))
-
-    script, guest = shown()
-    script(1, "accept", link="a")
-    shape = guest.initiate(cbor.encode({1: 1, 2: bytes(31)})).message
-    script(1.1, "receive", link="a", message=shape)
-    cases.append(script.ends("SHOWN", "m1-shape", "An m1 that opens to another shape is refused"))
-
-    script, guest = bound()
-    good = guest.t1()
-    script(11, "receive", link="a", message=flip(good, 5))
-    _greet(script, guest, 12, "b")
-    script(12.3, "receive", link="b", message=good)
-    cases.append(script.ends("PROMPT", "sealed-t1", "A t1 that does not open uses nothing up"))
-
-    script, guest = prompted()
-    script(12, "lost", link="a")
-    _greet(script, guest, 13, "b")
-    script(13.3, "receive", link="b", message=guest.t1(rssi=-40))
-    description = "Another t1 than the one accepted, though it opens, is refused"
-    cases.append(script.ends("PROMPT", "second-t1", description))
-
-    script, guest = bound()
-    _greet(script, guest, 11, "b")
-    script(12, "receive", link="a", message=guest.t1())
-    script(16, "wait")
-    description = "A second central may repeat m1 and gets no answer"
-    cases.append(script.ends("PROMPT", "second-central", description))
-
-    script, guest = shown()
-    script(1, "accept", link="a")
-    guest_t1_like = bytes(32) + drawn("a t1 before any m1", 16)
-    script(1.1, "receive", link="a", message=guest_t1_like)
-    cases.append(script.ends("SHOWN", "t1-first", "A connection that does not begin with m1"))
-
-    script, guest = bound()
-    script(11, "receive", link="a", message=guest.m1)
-    cases.append(script.ends("BOUND", "m1-twice", "m1 twice on one connection is no t1"))
     return cases
 
 
@@ -294,7 +228,7 @@ def _bad_t1() -> list[Case]:
     def ends(id: str, description: str, guest_is: dict[str, Any], **changes: Any) -> Case:
         script, guest = shown()
         guest = replace(guest, **guest_is)
-        _greet(script, guest, 10, "a")
+        greet(script, guest, 10, "a")
         made = {n: v(guest) if callable(v) else v for n, v in changes.items()}
         script(11, "receive", link="a", message=guest.t1(**made))
         return script.ends("bad_t1", id, description)
@@ -357,8 +291,13 @@ def _rounds() -> list[Case]:
     then = script(11, "receive", link="a", message=guest.t1())
     script(11.2, "type", text=guest.code)
     script(11.3, "answer", link="a", value=guest.answer(then["round"][0][1]))
-    description = "Subscribed before t1; t2 cancels the open round"
+    description = "Subscribed before t1; t2 cancels the open round, whose answer is ignored"
     cases.append(script.ends("PROVED", "cancelled-round", description))
+
+    script, guest = bound()
+    script(10.5, "answer", link="a", value=drawn("an answer to nothing", 8))
+    description = "A write on ROUNDS before t1 ends its connection"
+    cases.append(script.ends("BOUND", "round-before-t1", description))
     return cases
 
 
@@ -366,7 +305,7 @@ def _acks() -> list[Case]:
     cases = []
     script, guest = proved()
     script(20, "receive", link="a", message=guest.seal(1, b"\xa1\x01\x02"))
-    _greet(script, guest, 21, "b")
+    greet(script, guest, 21, "b")
     script(21.2, "receive", link="b", message=guest.t1())
     script(21.3, "receive", link="b", message=flip(guest.ack, 0))
     cases.append(script.ends("PROVED", "bad-ack", "An ack that says 2, and one that does not open"))
@@ -377,20 +316,18 @@ def _acks() -> list[Case]:
 
     script, guest = proved()
     script(20, "receive", link="a", message=guest.ack)
+    script(20.1, "receive", link="a", message=guest.ack)
+    script(20.2, "receive", link="a", message=guest.t1())
+    description = "An ack that comes again is ignored, anything else after it is refused"
+    cases.append(script.ends("DONE", "ack-twice", description))
+
+    script, guest = proved()
+    script(20, "receive", link="a", message=guest.ack)
     script(21, "lost", link="a")
-    _greet(script, guest, 22, "b")
+    greet(script, guest, 22, "b")
     script(22.2, "receive", link="b", message=guest.t1())
     script(22.3, "receive", link="b", message=guest.ack)
     script(23, "lost", link="b")
     script(600, "accept", link="c")
     cases.append(script.ends("DONE", "done-serves", "DONE repeats its replies until exp"))
     return cases
-
-
-def _no_qr() -> list[Case]:
-    step = {"at": 300_000_001 + 999_999, "do": "display"}
-    return [
-        no_qr("old-grant", "No QR is made after exp - 300", old_given(made=301), []),
-        no_qr("old-qr", "None is put on display after it", old_given(made=10), [step]),
-        no_qr("other-grant", "A grant for another O", old_given(cnf=STRANGER.public), []),
-    ]

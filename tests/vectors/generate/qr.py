@@ -45,10 +45,13 @@ def qr_cases() -> list[Case]:
         ok("latest-iat", "The largest iat", to_text(QrPayload(*_parts(), 2**32 - 1))),
         ok("typed", "Typed: lower case, a hyphen after every fourth symbol", typed),
         ok("spaced", "Typed: spaces, also within the prefix", " P XP1: " + good[5:] + " "),
+        ok("line-breaks", "Tabs and line breaks", f"{good[:40]}\r\n\t{good[40:]}\n"),
         bad("foreign-url", "foreign", "A web address", "https://example.org/pxp1"),
         bad("foreign-empty", "foreign", "An empty text", ""),
         bad("foreign-bare", "foreign", "The right symbols without the prefix", good[5:]),
         bad("version-prefix", "unknown_version", "Prefix PXP2:", "PXP2:" + good[5:]),
+        bad("version-prefix-001", "unknown_version", "Prefix PXP001:", "PXP001:" + good[5:]),
+        bad("foreign-prefix", "foreign", "Prefix PXP1234: of four digits", "PXP1234:" + good[5:]),
         bad("version-2", "unknown_version", "Version byte 2", text_of(b"\x02" + raw[1:])),
         bad("version-0", "unknown_version", "Version byte 0", text_of(b"\x00" + raw[1:])),
         bad("flag-low", "unknown_version", "Flags 0x01", text_of(b"\x01\x01" + raw[2:])),
@@ -60,6 +63,9 @@ def qr_cases() -> list[Case]:
         bad("alphabet", "damaged", "0 and 1 are no symbols of base32", good[:-2] + "01"),
         bad("non-ascii", "damaged", "A dotless i is not an I typed small", good[:-1] + "\u0131"),
         bad("size-69", "damaged", "69 bytes", text_of(raw[:-1])),
+        bad(
+            "size-before-version", "damaged", "69 bytes of version 2", text_of(b"\x02" + raw[1:-1])
+        ),
         bad("size-75", "damaged", "75 bytes", text_of(raw + bytes(5))),
         bad("empty", "damaged", "The prefix alone", "PXP1:"),
         *(

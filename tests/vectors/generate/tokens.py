@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha512
 from typing import Any
 
 from nearproof.crypto import cbor
 from nearproof.crypto.identity import kid
+from nearproof.crypto.primitives import ed25519_public
 from vectors.generate.case import Case, accepted, refused
 from vectors.generate.cast import (
     FORGED,
@@ -19,12 +21,15 @@ from vectors.generate.cast import (
     STRANGER,
     TYPES,
     Token,
+    drawn,
     grant_claims,
     pop,
     proof,
 )
 
 GOOD = Token(ISSUER, "grant", grant_claims())
+ORDER = 2**252 + 27742317777372353535851937790883648493
+"""L, the order of Ed25519's base point."""
 HEADERS: dict[int, Any] = {1: -8, 4: ISSUER.kid, 16: TYPES["grant"]}
 
 
@@ -148,9 +153,8 @@ def _signatures() -> list[Case]:
     def bad(id: str, description: str, token: bytes, **more: Any) -> Case:
         return _bad(id, "signature", description, token, **more)
 
-    order = 2**252 + 27742317777372353535851937790883648493
     signature = GRANT[-64:]
-    s = int.from_bytes(signature[32:], "little") + order
+    s = int.from_bytes(signature[32:], "little") + ORDER
     malleated = signature[:32] + s.to_bytes(32, "little")
     return [
         bad(
@@ -179,6 +183,11 @@ def _signatures() -> list[Case]:
             "S + L: the signature's other spelling",
             replace(GOOD, signature=malleated).encode(),
         ),
+        bad(
+            "cofactor",
+            "R plus the point of order 2: the equation holds with the cofactor alone",
+            _cofactored().encode(),
+        ),
         bad("zero", "A signature of zeros", replace(GOOD, signature=bytes(64)).encode()),
         bad(
             "payload-changed",
@@ -204,6 +213,24 @@ def _signatures() -> list[Case]:
             at_layer="keys",
         ),
     ]
+
+
+def _cofactored() -> Token:
+    """A token by I whose R is r B + (0, -1): adding that point negates both coordinates."""
+    signed = cbor.encode(["Signature1", cbor.encode(HEADERS), b"", cbor.encode(GOOD.claims)])
+    nonce = drawn("seed of r")
+    r_point = int.from_bytes(ed25519_public(nonce), "little")
+    y, sign = r_point % 2**255, r_point >> 255
+    big_r = (2**255 - 19 - y | (1 - sign) << 255).to_bytes(32, "little")
+    k = int.from_bytes(sha512(big_r + ISSUER.public + signed).digest(), "little")
+    s = (_scalar(nonce) + k * _scalar(ISSUER.seed())) % ORDER
+    return replace(GOOD, signature=big_r + s.to_bytes(32, "little"))
+
+
+def _scalar(seed: bytes) -> int:
+    """The secret scalar of an Ed25519 seed (RFC 8032 5.1.5)."""
+    low = int.from_bytes(sha512(seed).digest()[:32], "little")
+    return low % 2**254 // 8 * 8 + 2**254
 
 
 def _tagged(parts: Any) -> bytes:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nearproof.crypto.errors import (
-    LocalError,
-    MalformedCode,
-)
+from nearproof.crypto.errors import LocalError, MalformedCode, VerificationError
 from nearproof.crypto.grant import verify_grant
 from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.messages import QrPayload
@@ -100,7 +97,7 @@ def _old(case: Case) -> OldSession:
             now=case["made"],
             randomness=_drawer([octets(random, name) for name in names] + pieces),
         )
-    except LocalError as error:
+    except (LocalError, VerificationError) as error:
         raise NoQr from error
 
 
@@ -151,7 +148,7 @@ def _input(session: Session, step: Case) -> bool:
             try:
                 session.enter_code(step["text"], now)
             except MalformedCode:
-                session.tick(now)
+                pass
         case "connect", NewSession():
             session.connected(link, octets(step, "eid"), step["rssi"], now)
         case "sent", NewSession():

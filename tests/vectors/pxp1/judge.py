@@ -274,7 +274,10 @@ def _old(case: Case) -> Old:
     drawn = {name: bytes.fromhex(value) for name, value in case["random"].items()}
     challenges = drawn.pop("challenges")
     pieces = [challenges[at : at + 8] for at in range(0, len(challenges), 8)]
-    grant = verifier.verify_grant(octets(case, "grant"), octets(case, "issuer"))
+    try:
+        grant = verifier.verify_grant(octets(case, "grant"), octets(case, "issuer"))
+    except Refused:
+        raise Refused("session", "no_qr") from None
     return Old(octets(case, "old_seed"), grant, case["made"], Random(**drawn, challenges=pieces))
 
 

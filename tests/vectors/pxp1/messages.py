@@ -14,6 +14,7 @@ VERSION = 1
 MAX_M1 = 256
 MAX_ROUNDS = 16
 RSSI = range(-127, 21)
+FILLERS = "\u115f\u1160\u3164\uffa0"
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def is_label(text: Any) -> bool:
         and text == text.strip(" ")
         and all(
             one in " -_."
-            or unicodedata.category(one)[0] == "L"
+            or (unicodedata.category(one)[0] == "L" and one not in FILLERS)
             or unicodedata.category(one) == "Nd"
             for one in text
         )

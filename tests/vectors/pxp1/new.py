@@ -98,10 +98,10 @@ class New(Machine):
             or link.m2_at is None
             or self.state != "SHOW"
             or len(value) != 9
-            or not self.keys
+            or not (self.keys and self.m2)
         ):
             return
-        if value[0] not in self.answered:
+        if value[0] < self.m2.rounds and value[0] not in self.answered:
             self.answered.add(value[0])
             answer = self.keys.round_answer(value)
             self.effects.setdefault("round", []).append([name, answer.hex()])

@@ -48,7 +48,8 @@ class Old(Machine):
         super().__init__("SHOWN")
         self.seed, self.grant, self.random = seed, grant, random
         self.public = ed25519_public(seed)
-        if self.public != grant.old_public or self.time(made) > grant.exp - 300:
+        terms = grant.qr_ttl == verifier.QR_TTL and grant.exp == grant.nbf + verifier.LIFE
+        if not terms or self.public != grant.old_public or self.time(made) > grant.exp - 300:
             raise Refused("session", "no_qr")
         q_public = x25519_public(random.q_private)
         raw = b"\x01\x00" + random.secret + q_public + grant.cti
@@ -94,6 +95,8 @@ class Old(Machine):
         if not link:
             return
         try:
+            if self.time(now) >= self.grant.exp:
+                raise Refused("session")
             if not link.m1:
                 self._take_m1(link, data, now)
             elif link is self.served and not link.t1:

@@ -6,23 +6,24 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 from uuid import UUID
 
-from bleak import BleakClient, BleakScanner
+from bleak import BleakScanner
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
 
-from nearproof.ble.bluez import systembus
 from nearproof.ble.bluez.adapter import Role, preflight
 from nearproof.ble.bluez.bleakfaults import connect_fault, translated
+from nearproof.ble.bluez.devices import forget_device, forget_leftovers
+from nearproof.ble.bluez.faults import AWAY, on_a_link
 from nearproof.ble.bluez.link import BluezLink
 from nearproof.ble.bluez.lock import SessionLock
-from nearproof.ble.bluez.names import ADAPTER, adapter_path
-from nearproof.ble.bluez.retry import SCAN_WINDOW, Clockwork, Fault, retrying
+from nearproof.ble.bluez.names import adapter_path
+from nearproof.ble.bluez.retry import SCAN_WINDOW, Clockwork, retrying
 from nearproof.ble.bluez.watch import StackWatch
 from nearproof.ble.errors import BluetoothError, BluetoothReason
 from nearproof.ble.ports import Advert, Link, LinkEvents
@@ -34,6 +35,9 @@ BASE_UUID_TAIL: Final = "-0000-1000-8000-00805f9b34fb"
 NO_RSSI: Final = -127  # bleak's, for a device whose RSSI BlueZ does not know
 BACKLOG: Final = 256  # adverts heard and not yet looked at; beyond that the oldest go
 CLOSING_TIME: Final = 3.0  # seconds; bluetoothd takes 2 to 2.7 to disconnect
+COMEBACK_PAUSE: Final = 0.25  # seconds between tries to start a scan
+COMEBACK_TRIES: Final = 40  # 10 s: bluetoothd restarts in 1 to 3, a person's switch takes longer
+SETTLING_TIME: Final = 0.25  # seconds; a link that was lost is closed in 0.02
 
 CLOCKWORK: Final = Clockwork(
     now=time.monotonic,
@@ -57,7 +61,8 @@ class BluezCentral:
         self._lock: SessionLock | None = None
         self._watch = StackWatch(self._path)
         self._links: set[BluezLink] = set()
-        self._closing: dict[str, asyncio.Task[None]] = {}  # by the device's address
+        self._met: set[str] = set()  # paths of the devices that were dialled
+        self._closing: dict[str, asyncio.Task[None]] = {}  # by the device's path
 
     async def open(self) -> None:
         """Take the adapter."""
@@ -65,6 +70,7 @@ class BluezCentral:
         self._lock = SessionLock(facts.address)
         try:
             await self._watch.open()
+            await forget_leftovers(self._watch.bus, self._path)
         except BaseException:
             await self.close()
             raise
@@ -74,8 +80,12 @@ class BluezCentral:
         """Scan while the context is open, in windows of 8 s, each started afresh.
 
         BlueZ reports an unchanging advert once a scan, so that only a fresh one repeats it.
-        Iterating raises `BluetoothError`: STACK_LOST, POWERED_OFF, ...
+        Iterating raises `BluetoothError`: STACK_LOST, after which the next scan waits up to
+        10 s for the stack to come back; POWERED_OFF, NO_ADAPTER, ... if it did not.
         """
+        if self._closing:
+            # What is still connected cannot be forgotten, and what is not forgotten not heard.
+            await asyncio.wait(self._closing.values(), timeout=SETTLING_TIME)
         queue: asyncio.Queue[Advert | None] = asyncio.Queue()
         with self._watch.telling(lambda: queue.put_nowait(None)):
             async with aclosing(self._windows(queue)) as adverts:
@@ -85,17 +95,14 @@ class BluezCentral:
         """Connect to the advertiser and discover the PXP1 service.
 
         Tries again by the rules of `nearproof.ble.bluez.retry`; what it then raises calls for
-        a fresh scan: CONNECT_FAILED, LINK_LOST, NOT_OUR_SERVICE, STACK_LOST, POWERED_OFF.
+        a fresh scan: CONNECT_FAILED, LINK_LOST, NOT_OUR_SERVICE.
         """
         device = advert.handle
         if not isinstance(device, BLEDevice):
             raise TypeError("the advert is another driver's")
-        try:
+        self._met.add(device.details["path"])
+        with on_a_link():
             link = await retrying(lambda: self._try(device), connect_fault, self._clockwork)
-        except BluetoothError as error:
-            if connect_fault(error) is Fault.WRONG_BEARER:
-                await self._forget(device)
-            raise
         link.listen(events)
         return link
 
@@ -109,6 +116,8 @@ class BluezCentral:
             for task in late:
                 task.cancel()
             await asyncio.wait(closing)
+        await self._forget_met()
+        self._met.clear()
         await self._watch.close()
         lock, self._lock = self._lock, None
         if lock is not None:
@@ -126,10 +135,7 @@ class BluezCentral:
             queue.put_nowait(advert)
 
         while True:
-            # No service_uuids: BlueZ 5.87 crashes when a UUID filter matches.
-            scanner = BleakScanner(heard, bluez={"adapter": self._adapter})
-            with translated(BluetoothReason.TRANSPORT):
-                await scanner.start()
+            scanner = await self._start_scan(heard)
             try:
                 end = asyncio.get_running_loop().time() + SCAN_WINDOW
                 while (advert := await _next(queue, end)) is not None:
@@ -137,38 +143,57 @@ class BluezCentral:
             finally:
                 await _stop(scanner)
 
+    async def _start_scan(
+        self, heard: Callable[[BLEDevice, AdvertisementData], None]
+    ) -> BleakScanner:
+        """Start a scan; if the adapter is away, as while bluetoothd restarts, wait for it."""
+        for last in [False] * COMEBACK_TRIES + [True]:
+            # No service_uuids: BlueZ 5.87 crashes when a UUID filter matches.
+            scanner = BleakScanner(heard, bluez={"adapter": self._adapter})
+            await self._forget_met()
+            try:
+                with translated(BluetoothReason.TRANSPORT):
+                    await scanner.start()
+            except BluetoothError as error:
+                if last or error.reason not in AWAY:
+                    raise
+                log.info("Bluetooth is away: %s", error)
+                await self._clockwork.sleep(COMEBACK_PAUSE)
+            else:
+                break
+        return scanner
+
     # -- connecting --------------------------------------------------------------
 
     async def _try(self, device: BLEDevice) -> BluezLink:
-        before = self._closing.get(device.address)
+        path = device.details["path"]
+        before = self._closing.get(path)
         if before is not None:
             # While bluetoothd disconnects, the device still counts as connected, and bleak
             # would take the dying connection for the new one.
             await asyncio.wait([before])
 
-        def let_go(client: BleakClient) -> None:
+        def let_go() -> None:
             self._links.discard(link)
             self._watch.remove(link.end)
-            task = asyncio.create_task(_finish(client))
-            self._closing[device.address] = task
-            task.add_done_callback(lambda _: self._closing.pop(device.address))
+            task = asyncio.create_task(link.finish())
+            self._closing[path] = task
+            task.add_done_callback(lambda _: self._closing.pop(path))
 
         link = BluezLink(device, self._adapter, let_go)
         self._links.add(link)
-        self._watch.add(link.end, device.details["path"])
+        self._watch.add(link.end, path)
         await link.open()
         return link
 
-    async def _forget(self, device: BLEDevice) -> None:
-        """Have BlueZ forget what it believes of the device, unless it is the user's own."""
-        if self._watch.bus is None or device.details["props"].get("Paired"):
-            return
-        try:
-            await systembus.call(
-                self._watch.bus, self._path, ADAPTER, "RemoveDevice", "o", device.details["path"]
-            )
-        except BluetoothError as error:
-            log.debug("the device could not be removed: %s", error)
+    async def _forget_met(self) -> None:
+        """Have BlueZ forget the laptops that were dialled and are not linked any more.
+
+        Each time anew: it refuses while the adapter is off, and a bluetoothd that restarts
+        reads them back from its disk.
+        """
+        for path in self._met - self._closing.keys():
+            await forget_device(self._watch.bus, path)
 
 
 async def _next(queue: asyncio.Queue[Advert | None], end: float) -> Advert | None:
@@ -188,14 +213,6 @@ async def _stop(scanner: BleakScanner) -> None:
         await scanner.stop()
     except (BleakError, OSError, EOFError) as error:
         log.debug("the scan was over already: %s", error)
-
-
-async def _finish(client: BleakClient) -> None:
-    """Disconnect for good and close the client's D-Bus connection, in whatever state it is."""
-    try:
-        await client.disconnect()
-    except (BleakError, OSError, EOFError) as error:
-        log.debug("the link was gone already: %s", error)
 
 
 def _advert(device: BLEDevice, data: AdvertisementData) -> Advert | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Final
 
@@ -10,6 +11,7 @@ from nearproof.ble.errors import BluetoothError, BluetoothReason
 
 _DBUS = "org.freedesktop.DBus.Error."
 _BLUEZ = "org.bluez.Error."
+_SPAWN = _DBUS + "Spawn."  # the bus tried to start bluetoothd and could not
 
 _REASONS: Final[Mapping[str, BluetoothReason]] = MappingProxyType(
     {
@@ -36,4 +38,29 @@ def bluetooth_error(
 ) -> BluetoothError:
     """The error for a D-Bus error reply; `otherwise` is the reason where the name says none."""
     reason = _REASONS.get(name or "", otherwise)
+    if name is not None and name.startswith(_SPAWN):
+        reason = BluetoothReason.STACK_LOST
     return BluetoothError(reason, ": ".join(part for part in (name, text) if part))
+
+
+# Reasons that pass by themselves when bluetoothd restarts or the adapter is switched on again.
+AWAY: Final = frozenset(
+    {
+        BluetoothReason.NO_BLUEZ,
+        BluetoothReason.NO_ADAPTER,
+        BluetoothReason.POWERED_OFF,
+        BluetoothReason.STACK_LOST,
+        BluetoothReason.TRANSPORT,
+    }
+)
+
+
+@contextmanager
+def on_a_link() -> Iterator[None]:
+    """Within the block a stack that is away means LINK_LOST: scanning finds out how long."""
+    try:
+        yield
+    except BluetoothError as error:
+        if error.reason not in AWAY:
+            raise
+        raise BluetoothError(BluetoothReason.LINK_LOST, str(error)) from error

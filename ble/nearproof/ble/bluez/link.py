@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, Final
 
 from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
@@ -13,23 +14,26 @@ from bleak.exc import BleakError
 
 from nearproof.ble.bluez.att import longest_value
 from nearproof.ble.bluez.bleakfaults import translated
+from nearproof.ble.bluez.faults import on_a_link
 from nearproof.ble.bluez.retry import CONNECT_TIMEOUT
 from nearproof.ble.errors import AttError, BluetoothError, BluetoothReason
 from nearproof.ble.framing import MAX_MTU
 from nearproof.ble.ports import Channel, LinkEvents
 from nearproof.ble.uuids import MESSAGES, ROUNDS, SERVICE
 
+log = logging.getLogger(__name__)
+
+SUBSCRIBE_TIMEOUT: Final = 10.0  # seconds; it takes one round trip
+
 
 class BluezLink:
     """One connection; `open`, then `listen`, and it is a `Link`.
 
-    `let_go` is called once with the client when the link has ended, however it did: its D-Bus
-    connection still has to be closed, which takes bluetoothd 2 s and nobody's time.
+    `let_go` is called once when the link has ended, however it did: it still has to be
+    `finish`ed, which takes bluetoothd 2 s and nobody's time.
     """
 
-    def __init__(
-        self, device: BLEDevice, adapter: str, let_go: Callable[[BleakClient], None]
-    ) -> None:
+    def __init__(self, device: BLEDevice, adapter: str, let_go: Callable[[], None]) -> None:
         self._client = BleakClient(
             device,
             disconnected_callback=self._disconnected,
@@ -60,7 +64,7 @@ class BluezLink:
         finally:
             self._opening = False
             if self._over.done():
-                self._let_go(self._client)
+                self._let_go()
 
     def listen(self, events: LinkEvents) -> None:
         """From here on tell `events`.  Raises `BluetoothError` if the link is gone already."""
@@ -74,7 +78,7 @@ class BluezLink:
             return
         self._over.set_result(None)
         if not self._opening:  # else `open` does it: bleak is not to be closed while it connects
-            self._let_go(self._client)
+            self._let_go()
         if self._events is not None:
             self._events.lost()
 
@@ -85,33 +89,41 @@ class BluezLink:
         room = self._characteristics[Channel.MESSAGES].max_write_without_response_size
         return min(room + 3, MAX_MTU)
 
+    async def finish(self) -> None:
+        """Disconnect for good and close the client's D-Bus connection, in whatever state it is."""
+        try:
+            await self._client.disconnect()
+        except (BleakError, OSError, EOFError) as error:
+            log.debug("the link was gone already: %s", error)
+
     async def subscribe(self, channel: Channel) -> None:
         """Switch notifications on."""
+        try:
+            with on_a_link():
+                async with asyncio.timeout(SUBSCRIBE_TIMEOUT):
+                    await self._while_up(self._subscribe(channel))
+        except TimeoutError as error:
+            raise BluetoothError(BluetoothReason.LINK_LOST, "no answer in time") from error
+        except AttError as error:
+            raise BluetoothError(BluetoothReason.NOT_OUR_SERVICE, str(error)) from error
 
+    async def _subscribe(self, channel: Channel) -> None:
         def notified(_: BleakGATTCharacteristic, value: bytearray) -> None:
             if not self._over.done() and self._events is not None:
                 self._events.notified(channel, bytes(value))
 
-        async def start() -> None:
-            characteristic = self._characteristics[channel]
-            try:
-                # AcquireNotify: values come through a descriptor of our own instead of a
-                # property that every process on the bus can read.
-                await self._client.start_notify(
-                    characteristic, notified, bluez={"use_start_notify": False}
-                )
-            except BleakError:
-                await self._client.start_notify(characteristic, notified)
-
-        try:
-            with translated(BluetoothReason.TRANSPORT):
-                await self._while_up(start())
-        except AttError as error:
-            raise BluetoothError(BluetoothReason.NOT_OUR_SERVICE, str(error)) from error
+        # StartNotify, not AcquireNotify: before 5.86 bluetoothd dies of an acquired descriptor
+        # if the link is lost while it is being acquired, or its owner leaves the bus first,
+        # as any process does that is killed (BlueZ commits 476ae809a, a94f99420).  With it
+        # the values pass over the system bus, where others may see what is on the air anyway.
+        with translated(BluetoothReason.TRANSPORT):
+            await self._client.start_notify(
+                self._characteristics[channel], notified, bluez={"use_start_notify": True}
+            )
 
     async def unsubscribe(self, channel: Channel) -> None:
         """Switch notifications off."""
-        with translated(BluetoothReason.TRANSPORT):
+        with on_a_link(), translated(BluetoothReason.TRANSPORT):
             await self._while_up(self._client.stop_notify(self._characteristics[channel]))
 
     async def write(self, channel: Channel, value: bytes) -> None:
@@ -124,7 +136,7 @@ class BluezLink:
             raise ValueError("the write does not fit the MTU")
         writing = self._client.write_gatt_char(self._characteristics[channel], value, response=True)
         try:
-            with translated(BluetoothReason.LINK_LOST):
+            with on_a_link(), translated(BluetoothReason.LINK_LOST):
                 await self._while_up(writing)
         except BluetoothError:
             # The write had no answer.  The news of the lost link comes on another D-Bus

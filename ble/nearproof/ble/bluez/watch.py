@@ -16,6 +16,7 @@ from dbus_fast.aio import MessageBus
 from nearproof.ble.bluez import systembus
 from nearproof.ble.bluez.names import ADAPTER, DEVICE, OBJECTS_RULE, OWNER_RULE
 from nearproof.ble.bluez.signals import OwnerChanged, Removed, read_signal
+from nearproof.ble.errors import BluetoothError, BluetoothReason
 
 Gone = Callable[[], None]
 
@@ -26,16 +27,23 @@ class StackWatch:
     def __init__(self, adapter_path: str) -> None:
         self._adapter_path = adapter_path
         self._waiting: dict[Gone, str] = {}
-        self.bus: MessageBus | None = None
+        self._bus: MessageBus | None = None
         self._listener: asyncio.Task[None] | None = None
+
+    @property
+    def bus(self) -> MessageBus:
+        """The connection, for calls.  Raises `BluetoothError` (TRANSPORT) if it is not open."""
+        if self._bus is None:
+            raise BluetoothError(BluetoothReason.TRANSPORT, "the radio is not open")
+        return self._bus
 
     async def open(self) -> None:
         """Start to listen.  Raises `BluetoothError`."""
-        self.bus = await systembus.connect()
-        self.bus.add_message_handler(self._message)
-        await systembus.add_match(self.bus, OWNER_RULE)
-        await systembus.add_match(self.bus, OBJECTS_RULE)
-        self._listener = asyncio.create_task(self._until_the_end(self.bus))
+        self._bus = await systembus.connect()
+        self._bus.add_message_handler(self._message)
+        await systembus.add_match(self._bus, OWNER_RULE)
+        await systembus.add_match(self._bus, OBJECTS_RULE)
+        self._listener = asyncio.create_task(self._until_the_end(self._bus))
 
     async def close(self) -> None:
         """Stop listening.  Idempotent."""
@@ -43,7 +51,7 @@ class StackWatch:
         if listener is not None:
             listener.cancel()
             await asyncio.wait([listener])
-        bus, self.bus = self.bus, None
+        bus, self._bus = self._bus, None
         if bus is not None:
             await systembus.disconnect(bus)
 

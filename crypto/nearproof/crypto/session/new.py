@@ -201,8 +201,7 @@ class NewSession(Machine):
         current = self._current(link)
         if current is None:
             return
-        version = att_error == ATT_VERSION and list(current.outgoing) == ["m1"]
-        if version and self._joined is None:
+        if att_error == ATT_VERSION and self._joined is None:  # only m1 can have been written
             self._end(EndReason.VERSION)
         else:
             self._refuse(RefusalReason.WRITE_REFUSED, f"ATT error 0x{att_error:02x}")

@@ -58,7 +58,7 @@ class _Stage(Enum):
 
     SILENT = auto()  # nothing valid yet: m1 expected
     ANSWERED = auto()  # m2 went out: t1 expected
-    TRUSTED = auto()  # t1 was good: rounds, t2; ack expected
+    INTRODUCED = auto()  # a good t1, maybe replayed: rounds, t2; ack expected
     LEAVING = auto()  # to be disconnected: not listened to
 
 
@@ -118,11 +118,6 @@ class OldSession(Machine):
     def qr(self) -> QrPayload:
         """What to put on display."""
         return self._responder.qr
-
-    @property
-    def rounds_left(self) -> int:
-        """How many rounds may still be opened."""
-        return self._rounds.left
 
     @property
     def phase_ends(self) -> Micros | None:
@@ -189,7 +184,7 @@ class OldSession(Machine):
         stage = self._stage(link)
         if stage is _Stage.LEAVING:
             return
-        if stage is not _Stage.TRUSTED:
+        if stage is not _Stage.INTRODUCED:
             self._refuse(link, RefusalReason.OUT_OF_TURN, "a round before t1")
         elif self._rounds.waiting is not None and self._binding is not None:
             index = self._rounds.waiting.index
@@ -200,10 +195,9 @@ class OldSession(Machine):
     def enter_code(self, text: str, now: Micros) -> None:
         """The user typed the code: the only try.
 
-        Raises `MalformedCode` if it is not six digits (no try), `LocalError` if none was asked
-        for.  If it comes too late it is not judged.
+        Raises `LocalError` if none was asked for, `MalformedCode` if it is not six digits (no
+        try).  If it comes too late it is not judged.
         """
-        digits = handshake.typed_code(text)
         asked = self.state is OldState.PROMPT
         self.tick(now)
         if asked and self.state is OldState.ENDED:
@@ -211,6 +205,7 @@ class OldSession(Machine):
         if self._binding is None or self._peer is None:
             raise LocalError("no NEW has asked for a code")
         proved = follow(OLD, self.state, OldStep.CODE)
+        digits = handshake.typed_code(text)
         if not equal(digits.encode(), self._peer.code.encode()):
             self._end(EndReason.WRONG_CODE)
             return
@@ -284,7 +279,7 @@ class OldSession(Machine):
     def _receive_t1(self, link: str, message: bytes) -> None:
         if self._peer is not None:
             if equal(message, self._peer.message):
-                self._trust(link)
+                self._go_on(link)
             else:
                 self._refuse(link, RefusalReason.BAD_T1_SEAL, "not the t1 that was accepted")
         elif self._binding is not None:
@@ -304,18 +299,19 @@ class OldSession(Machine):
         self.state = follow(OLD, self.state, OldStep.T1)
         self._peer = peer
         self._say(CodeWanted(link, peer.said.label))
-        self._trust(link)
+        self._go_on(link)
 
-    def _trust(self, link: str) -> None:
+    def _go_on(self, link: str) -> None:
+        """After t1 on this link, the first or a repeated one."""
         peer = self._links[link]
-        peer.stage, peer.due = _Stage.TRUSTED, None
+        peer.stage, peer.due = _Stage.INTRODUCED, None
         self._send_t2()
         self._open_round()
 
     # -- rounds, t2, ack ------------------------------------------------------------
 
     def _open_round(self) -> None:
-        link = self._trusted_link()
+        link = self._introduced_link()
         if (
             link is not None
             and self._links[link].rounds
@@ -336,7 +332,7 @@ class OldSession(Machine):
         self._open_round()
 
     def _send_t2(self) -> None:
-        link = self._trusted_link()
+        link = self._introduced_link()
         if self._t2 is not None and link is not None:
             self._say(SendMessage(link, "t2", self._t2))
 
@@ -362,9 +358,9 @@ class OldSession(Machine):
         peer = self._links.get(link)
         return _Stage.LEAVING if peer is None else peer.stage
 
-    def _trusted_link(self) -> str | None:
+    def _introduced_link(self) -> str | None:
         link = self._served
-        return link if link is not None and self._stage(link) is _Stage.TRUSTED else None
+        return link if link is not None and self._stage(link) is _Stage.INTRODUCED else None
 
     def _refuse(self, link: str, reason: RefusalReason, detail: str = "") -> None:
         """A refusal changes only the connection."""

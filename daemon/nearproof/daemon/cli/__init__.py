@@ -12,6 +12,7 @@ import click
 
 from nearproof.daemon.cli.backend import backend
 from nearproof.daemon.cli.demo import demo
+from nearproof.daemon.cli.doctor import doctor
 from nearproof.daemon.cli.new import join, new
 from nearproof.daemon.cli.old import old
 from nearproof.daemon.cli.options import (
@@ -54,5 +55,5 @@ def main(
     context.obj = Options(home, as_json, lang, no_input, verbose)
 
 
-for command in (old, new, join, verify, backend, demo):
+for command in (old, new, join, doctor, verify, backend, demo):
     main.add_command(command)

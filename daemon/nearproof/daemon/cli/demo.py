@@ -18,7 +18,11 @@ ATTACKS = ("screenshot", "neighbour", "specter", "twin", "replay")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the lens and the air.")
 @click.option("--attack", type=click.Choice(ATTACKS), help="Let this attacker try as well.")
 @click.option(
-    "--wait", type=int, default=2, show_default=True, help="The backend's waiting time, seconds."
+    "--wait",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="The backend's waiting time, seconds.",
 )
 @click.pass_obj
 def demo(options: Options, seed: int, attack: str | None, wait: int) -> None:

@@ -30,7 +30,7 @@ def new() -> None:
     "lens:FILE[?seed=N] (photographs a picture through a lens model).",
 )
 @click.option("--image", metavar="FILE", help="Read the QR code from this picture.")
-@click.option("--typed", is_flag=True, help="Type the text under the QR code.")
+@click.option("--typed", is_flag=True, help="Type the text above the QR code.")
 @click.option("--user-id", metavar="USER", help="The account's user ID.  [default: ask]")
 @label_option
 @click.option(

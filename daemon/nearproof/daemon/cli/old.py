@@ -11,6 +11,8 @@ from nearproof.daemon.cli.options import Command, Options
 if TYPE_CHECKING:
     from nearproof.daemon.laptop import Laptop
 
+FILES = ("png:", "svg:")  # shown elsewhere, so that this screen does not matter
+
 radio_option = click.option(
     "--radio",
     metavar="RADIO",
@@ -33,14 +35,41 @@ def old() -> None:
     show_default=True,
     help="Where the QR code is shown: terminal, window, png:FILE or svg:FILE.",
 )
+@click.option(
+    "--allow-shared-screen",
+    is_flag=True,
+    help="Show the QR code although the screen is shared, or this is a session from afar.",
+)
 @click.pass_obj
-def copy(options: Options, radio: str | None, show: str) -> None:
+def copy(options: Options, radio: str | None, show: str, allow_shared_screen: bool) -> None:
     """Copy this authenticator to another laptop; goes on where it stood."""
+    if options.as_json and show == "terminal":
+        raise click.UsageError("with --json the terminal shows no QR code: add --show png:FILE")
 
     async def story(laptop: Laptop) -> None:
         from nearproof.daemon import old as role
         from nearproof.daemon.views import view_named
 
+        if not show.startswith(FILES) and not allow_shared_screen:
+            from nearproof.daemon.desktop.screen import look
+
+            sight = await look()
+            sight.require_private()
+            for what in sight.blind:
+                laptop.console.tell(what)
         await role.copy(laptop, view_named(show, laptop.console))
 
     options.run("old", story, radio=radio)
+
+
+@old.command(cls=Command)
+@click.pass_obj
+def cancel(options: Options) -> None:
+    """Cancel the copy that was ordered here."""
+
+    async def story(laptop: Laptop) -> None:
+        from nearproof.daemon import old as role
+
+        await role.cancel(laptop)
+
+    options.run("old", story)

@@ -59,16 +59,19 @@ class Options:
 
     @property
     def language(self) -> Literal["en", "da"]:
-        """The flag, else the locale (LC_ALL, LC_MESSAGES, LANG), else English."""
-        chosen = self.lang or next(
-            (
-                os.environ[name]
-                for name in ("LC_ALL", "LC_MESSAGES", "LANG")
-                if os.environ.get(name)
-            ),
-            "",
-        )
+        """The flag, else `config.toml`, else the locale, else English."""
+        locale = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+        chosen = self.lang or self._configured_language() or next(filter(None, locale), "")
         return "da" if chosen.startswith("da") else "en"
+
+    def _configured_language(self) -> str:
+        from nearproof.config.files import FileDamaged
+        from nearproof.config.home import Home
+
+        try:
+            return Home(self.home).settings().language
+        except (FileDamaged, OSError):
+            return ""  # told in the next language by whoever needs the settings
 
     def console(self, role: str) -> Console:
         """Where this command tells and asks; sets up the logs too."""
@@ -77,7 +80,11 @@ class Options:
 
         log.configure(verbose=self.verbose)
         return Console(
-            role=role, language=self.language, as_json=self.as_json, no_input=self.no_input
+            role=role,
+            language=self.language,
+            as_json=self.as_json,
+            no_input=self.no_input,
+            typed=0 if sys.stdin is not None else None,  # it was closed: 0 is something else now
         )
 
     def run(

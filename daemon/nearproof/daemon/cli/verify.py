@@ -26,8 +26,13 @@ def verify(options: Options, file: Path, issuer: str | None, at: int | None) -> 
     """Check the proof in FILE (a bundle, CBOR) and print what it says."""
 
     async def story(laptop: Laptop) -> None:
+        from nearproof.daemon.join import JoinError, parse_issuer
         from nearproof.daemon.verifying import verify_file
 
-        verify_file(laptop, file, issuer=issuer, at=at)
+        try:
+            public = parse_issuer(issuer) if issuer else laptop.backend().issuer
+        except JoinError as error:
+            raise click.BadParameter(error.detail, param_hint="--issuer") from None
+        verify_file(laptop, file, issuer=public, at=at)
 
     options.run("verifier", story)

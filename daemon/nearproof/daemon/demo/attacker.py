@@ -25,11 +25,13 @@ from nearproof.crypto.session import actions as do
 from nearproof.crypto.session.new import NewSession
 from nearproof.crypto.session.old import OldSession
 from nearproof.daemon.clock import boottime
+from nearproof.daemon.demo.errors import AttackSucceeded
 from nearproof.daemon.driver.new import NewDriver
 from nearproof.daemon.driver.old import OldDriver
 from nearproof.qr.payload import from_text
 from nearproof.qr.scanner import Scanner, Sighting
 
+HANG_UP = 30.0  # seconds within which OLD must end the attacker's link
 M1_SIZE = 86  # bytes (SPEC, Sizes)
 
 
@@ -132,7 +134,10 @@ class Intruder:
             with contextlib.suppress(AttError, BluetoothError):
                 for message in messages:
                     await _send(link, message)
-            await self._gone.wait()
+            async with asyncio.timeout(HANG_UP):
+                await self._gone.wait()
+        except TimeoutError:
+            raise AttackSucceeded("OLD does not hang up on the attacker") from None
         finally:
             await self._central.close()
 

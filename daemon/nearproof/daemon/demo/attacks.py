@@ -21,7 +21,7 @@ from nearproof.daemon.backend.wire import EventKind
 from nearproof.daemon.demo import story
 from nearproof.daemon.demo.attacker import Intruder, false_new, false_old, photograph, sniffed_m1
 from nearproof.daemon.demo.audience import Audience
-from nearproof.daemon.demo.errors import AttackSucceeded
+from nearproof.daemon.demo.errors import ActorFailed, AttackSucceeded
 from nearproof.daemon.demo.stage import Actor, Stage
 from nearproof.daemon.join import Joined
 from nearproof.daemon.provider import Provider, ProviderError
@@ -48,7 +48,7 @@ async def screenshot(stage: Stage, audience: Audience) -> Verdict:
     async with air_process() as elsewhere:
         thief = await stage.new_copy("attacker", radio=elsewhere, camera=f"image:{photo}")
         exit_code = await thief.exit_code()
-    _must(exit_code == 12, f"the attacker ended with exit code {exit_code}")
+    _ended_with(thief, exit_code, 12)
     _must(not _told(old, "bound"), "OLD was bound")
     await _honest(stage, audience, old, shown["t"])
     return Verdict("19", str(thief.failure()["reason"]), "never found OLD's advert, exit code 12")
@@ -188,7 +188,7 @@ async def _honest(stage: Stage, audience: Audience, old: Actor, shown_at: float)
 
 async def _alerted(stage: Stage, old: Actor, exit_code: int) -> Verdict:
     """A wrong code ended the QR, no proof exists, and the account was told."""
-    _must(exit_code == 13, f"OLD ended with exit code {exit_code}")
+    _ended_with(old, exit_code, 13)
     _must(not _told(old, "proof_made"), "OLD made a proof")
     device = Home(stage.folder / "old").device()
     assert device is not None  # noqa: S101 - the stage enrolled it
@@ -206,6 +206,13 @@ def _joined(stage: Stage, name: str) -> Joined:
 
 def _told(actor: Actor, name: str) -> bool:
     return any(event["event"] == name for event in actor.told)
+
+
+def _ended_with(actor: Actor, exit_code: int, expected: int) -> None:
+    """Ending well is the attack's success; ending for another reason says nothing of it."""
+    _must(exit_code != 0, f"{actor.name} ended well")
+    if exit_code != expected:
+        raise ActorFailed(f"{actor.name}: {actor.failure().get('text', exit_code)}")
 
 
 def _must(holds: bool, otherwise: str) -> None:

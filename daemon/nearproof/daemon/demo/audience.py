@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import textwrap
 from pathlib import Path
 from typing import Any
 
-from nearproof.daemon.console import Console
+from nearproof.daemon.console import Console, wrapped
 from nearproof.daemon.demo.stage import Event
 from nearproof.daemon.texts import TEXTS, text
 
@@ -22,7 +20,7 @@ COLOURS = {
     "demo": "1",
 }
 
-INDENT = " " * 26  # clock, name and step: where the sentences begin
+INDENT = 25  # columns of clock, name and step, before the sentences
 
 
 class Audience:
@@ -66,7 +64,7 @@ class Audience:
         label = f"{who:<8}"
         if self._colour:
             label = f"\033[{COLOURS.get(who, '0')}m{label}\033[0m"
-        self._console.show(f"{clock}  {label} {step:>5}  {_wrapped(said)}")
+        self._console.show(f"{clock}  {label} {step:>5}  {wrapped(said, INDENT)}")
 
     def types(self, who: str, step: str, said: str) -> None:
         """What the scripted person does."""
@@ -76,7 +74,7 @@ class Audience:
 
     def picture(self, title: str, path: Path, columns: int) -> None:
         """A picture, drawn with half blocks."""
-        if not self._console.as_json:
+        if not self._console.as_json and sys.stdout.isatty():
             from nearproof.daemon.demo.picture import draw
 
             self._console.show(f"\n{title}\n{draw(path, columns)}\n")
@@ -87,9 +85,3 @@ class Audience:
             self._console.line({"event": event, "role": "demo", "step": "", **fields})
         else:
             self._console.show(f"\n{said}")
-
-
-def _wrapped(said: str) -> str:
-    """The sentence in the width of the terminal, its lines one below the other."""
-    width = max(shutil.get_terminal_size().columns - len(INDENT), 40)
-    return f"\n{INDENT}".join(textwrap.wrap(said, width))

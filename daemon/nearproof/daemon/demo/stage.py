@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -22,6 +24,8 @@ PIN = "839274"
 PHONE = "+4512345678"
 CODE = re.compile(r"\b([0-9]{6})\b")  # in an SMS
 SMS_POLL = 0.05  # seconds between looks at the phone
+# The kernel ends a laptop when the demo is gone, however it went (util-linux).
+TIED = ("setpriv", "--pdeathsig", "TERM", "--")
 PATIENCE = 90.0  # seconds without a single event before a demo gives up
 Event = dict[str, Any]
 Watch = Callable[[Event], None]
@@ -105,6 +109,13 @@ class Actor:
 
     async def until(self, *names: str) -> Event:
         """The next event of one of these names.  Raises `ActorFailed` if none will come."""
+        try:
+            return await self._until(names)
+        except TimeoutError:
+            waited = f"{PATIENCE:.0f} s"
+            raise ActorFailed(f"{self.name} said nothing for {waited}: {'/'.join(names)}") from None
+
+    async def _until(self, names: tuple[str, ...]) -> Event:
         async with asyncio.timeout(None) as limit, self._news:
             while True:
                 while self._seen < len(self.told):
@@ -136,7 +147,8 @@ class Actor:
         """End the process if it still runs."""
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
+                # Not terminate(), which may reap a child that is just ending, unseen by asyncio.
+                os.kill(self._process.pid, signal.SIGTERM)
         try:
             async with asyncio.timeout(10):
                 await self._reader
@@ -233,6 +245,7 @@ class Stage:
 async def start(name: str, watch: Watch, person: Person | None, *arguments: str) -> Actor:
     """Start one nearproof process that tells its events as JSON."""
     process = await asyncio.create_subprocess_exec(
+        *TIED,
         sys.executable,
         "-m",
         "nearproof.daemon",

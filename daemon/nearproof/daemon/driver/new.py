@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from nearproof.ble.errors import AttError, BluetoothError, BluetoothReason, FrameError
-from nearproof.ble.framing import Reassembler, split
+from nearproof.ble.framing import Reassembler
 from nearproof.ble.ports import Advert, Central, Channel, Link
 from nearproof.crypto.session import actions as do
 from nearproof.crypto.session.new import NewSession
@@ -60,6 +59,7 @@ class NewDriver(Shell):
         self._link: tuple[_NewLink, Link, Sender] | None = None
         self._failures: Counter[str] = Counter()
         self._links = 0
+        self._acknowledged = False
         self._kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def prove(self) -> do.Ended | None:
@@ -75,11 +75,8 @@ class NewDriver(Shell):
 
     async def confirm(self) -> bool:
         """Whether OLD was told, within `ACK_PATIENCE` seconds; it says "unconfirmed" otherwise."""
-        with contextlib.suppress(TimeoutError, BluetoothError):
-            async with asyncio.timeout(ACK_PATIENCE):
-                await asyncio.shield(self._end)
-                return True
-        return False
+        await asyncio.wait({self._end}, timeout=ACK_PATIENCE)
+        return self._acknowledged
 
     async def close(self) -> None:
         """Drop the link and stop searching."""
@@ -93,8 +90,9 @@ class NewDriver(Shell):
                 advert, eid = await self._find()
                 self._failures[advert.peer] += 1  # forgiven when it answers
                 await self._meet(advert, eid)
-            except BluetoothError as error:
-                if error.reason not in PASSING:
+            except (BluetoothError, AttError) as error:
+                # An ATT error is one peripheral's word; OLD may be another.
+                if isinstance(error, BluetoothError) and error.reason not in PASSING:
                     raise
                 log.info("bluetooth failed, trying again", why=str(error))
                 await asyncio.sleep(RETRY_DELAY)
@@ -132,7 +130,7 @@ class NewDriver(Shell):
         self._links += 1
         end = _NewLink(f"link-{self._links}", self)
         link = await self._central.connect(advert, end)
-        sender = Sender(lambda channel, value: self._write(link, channel, value))
+        sender = Sender(lambda channel, value: self._write(link, channel, value), lambda: link.mtu)
         try:
             await link.subscribe(Channel.MESSAGES)
             self._link = end, link, sender
@@ -162,7 +160,7 @@ class NewDriver(Shell):
             self._session.write_refused(end.name, error.code, boottime())
             self._pump()
             end.gone.set()
-        except BluetoothError as error:
+        except (BluetoothError, ValueError) as error:
             log.info("link failed while writing", link=end.name, why=str(error))
             end.gone.set()
 
@@ -194,11 +192,11 @@ class NewDriver(Shell):
             case do.SendMessage(link=name) if name == end.name:
                 sender.put(
                     Channel.MESSAGES,
-                    split(action.message, link.mtu),
+                    action.message,
                     lambda: self._sent(end, link, action.name),
                 )
             case do.SendRound(link=name) if name == end.name:
-                sender.put(Channel.ROUNDS, [action.value])
+                sender.put(Channel.ROUNDS, action.value)
             case do.Disconnect(link=name) if name == end.name:
                 end.gone.set()
             case _:
@@ -213,7 +211,7 @@ class NewDriver(Shell):
     async def _join_rounds(self, end: _NewLink, link: Link) -> None:
         try:
             await link.subscribe(Channel.ROUNDS)
-        except BluetoothError as error:  # rounds are evidence only: never worth a link
+        except (BluetoothError, AttError) as error:  # rounds are evidence only: never worth a link
             log.info("no rounds on this link", link=end.name, why=str(error))
 
     def _told(self, event: do.Event) -> None:
@@ -224,6 +222,7 @@ class NewDriver(Shell):
             case do.ProofReceived():
                 self._spawn(self._keep(event.bundle))
             case do.Acknowledged():
+                self._acknowledged = True
                 self._finish(None)
             case _:
                 pass

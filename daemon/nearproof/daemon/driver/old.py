@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from nearproof.ble.errors import AttError, BluetoothError, FrameError
-from nearproof.ble.framing import Reassembler, split
+from nearproof.ble.framing import MAX_MESSAGE, Reassembler
 from nearproof.ble.ports import Channel, Peripheral
+from nearproof.crypto.messages import MAX_M1
 from nearproof.crypto.session import actions as do
 from nearproof.crypto.session.old import OldSession
 from nearproof.daemon.clock import boottime
@@ -14,7 +15,7 @@ from nearproof.daemon.driver.shell import Sender, Shell, Tell
 from nearproof.daemon.logs import log
 
 PARTING = 1.0  # seconds a central gets to leave by itself
-GAP = 0x81  # ATT error for a frame that cannot belong to the message (SPEC, Frame)
+GAP = 0x81  # ATT error for a frame that cannot belong to the message (SPEC, section 11)
 
 
 class OldDriver(Shell):
@@ -26,6 +27,7 @@ class OldDriver(Shell):
         self._session: OldSession | None = None
         self._senders: dict[str, tuple[Sender, asyncio.Task[None]]] = {}
         self._inboxes: dict[str, Reassembler] = {}
+        self._advert = asyncio.Lock()
         self._alone = asyncio.Event()
         self._alone.set()
         self._rejected: int | None = None
@@ -35,17 +37,31 @@ class OldDriver(Shell):
         await self._peripheral.open(self)
 
     async def serve(self, session: OldSession) -> do.Ended | None:
-        """Run one session to its end: None once NEW has the proof."""
+        """Run one session to its end: None once NEW has the proof.
+
+        When it is cancelled the user gives up: `ended` says what that makes of the session.
+        """
         self._end = asyncio.get_running_loop().create_future()
-        self._session = session
+        self._session, self.ended = session, None
         try:
             session.started(boottime())
             self._pump()
             return await self._end
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
         finally:
             self._session = None
-            await self._peripheral.stop_advertising()
+            await self._advertise(None)
             await self._part()
+
+    async def _advertise(self, eid: bytes | None) -> None:
+        """Start or stop; one after the other, in the order in which it was asked for."""
+        async with self._advert:
+            if eid is None:
+                await self._peripheral.stop_advertising()
+            else:
+                await self._peripheral.advertise(eid)
 
     async def _part(self) -> None:
         """Let NEW leave first: cutting its link could swallow the response to its last write."""
@@ -54,7 +70,7 @@ class OldDriver(Shell):
                 await self._alone.wait()
         except TimeoutError:
             for central in list(self._inboxes):
-                await self._peripheral.disconnect(central)
+                await self._disconnect(central)
 
     async def close(self) -> None:
         """Let go of the radio."""
@@ -64,19 +80,24 @@ class OldDriver(Shell):
     def enter_code(self, text: str) -> None:
         """The user typed the code.  Raises `MalformedCode`, which is not a try."""
         if self._session is not None:
-            self._session.enter_code(text, boottime())
-            self._pump()
+            try:
+                self._session.enter_code(text, boottime())
+            finally:
+                self._pump()
 
     # -- PeripheralEvents
 
     def connected(self, central: str) -> None:
         """A central connected."""
-        self._inboxes[central] = Reassembler()
+        self._inboxes[central] = Reassembler(MAX_M1)  # whoever has not said m1 gets no more
         self._alone.clear()
-        sender = Sender(lambda channel, value: self._peripheral.notify(central, channel, value))
+        sender = Sender(
+            lambda channel, value: self._peripheral.notify(central, channel, value),
+            lambda: self._peripheral.mtu(central),
+        )
         self._senders[central] = (sender, self._spawn(self._drain(central, sender)))
         if self._session is None:
-            self._spawn(self._peripheral.disconnect(central))
+            self._spawn(self._disconnect(central))
             return
         self._session.connected(central, boottime())
         self._pump()
@@ -129,18 +150,19 @@ class OldDriver(Shell):
     def _carry_out(self, action: do.Action) -> None:
         match action:
             case do.Advertise():
-                self._spawn(self._peripheral.advertise(action.eid))
+                self._spawn(self._advertise(action.eid))
             case do.StopAdvertising():
-                self._spawn(self._peripheral.stop_advertising())
+                self._spawn(self._advertise(None))
             case do.SendMessage(link=link) if link in self._senders:
-                frames = split(action.message, self._peripheral.mtu(link))
-                self._senders[link][0].put(Channel.MESSAGES, frames)
+                if action.name == "m2":
+                    self._inboxes[link] = Reassembler(MAX_MESSAGE)
+                self._senders[link][0].put(Channel.MESSAGES, action.message)
             case do.SendRound(link=link) if link in self._senders:
-                self._senders[link][0].put(Channel.ROUNDS, [action.value])
+                self._senders[link][0].put(Channel.ROUNDS, action.value)
             case do.RejectWrite():
                 self._rejected = action.att_error
             case do.Disconnect():
-                self._spawn(self._peripheral.disconnect(action.link))
+                self._spawn(self._disconnect(action.link))
             case _:
                 pass  # for a link that is gone
 
@@ -152,6 +174,13 @@ class OldDriver(Shell):
     async def _drain(self, central: str, sender: Sender) -> None:
         try:
             await sender.run()
-        except BluetoothError as error:
+        except (BluetoothError, ValueError) as error:
             log.info("link failed while sending", link=central, why=str(error))
+            await self._disconnect(central)
+
+    async def _disconnect(self, central: str) -> None:
+        """End a link; where the stack is gone, the link is, too."""
+        try:
             await self._peripheral.disconnect(central)
+        except BluetoothError as error:
+            log.info("disconnect failed", link=central, why=str(error))

@@ -7,7 +7,10 @@ This is the one place where errors meet people.  The texts say which step, why, 
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from enum import Enum
 
@@ -16,7 +19,7 @@ from nearproof.crypto.session.actions import Ended
 from nearproof.daemon.backend.wire import ServiceCode
 from nearproof.daemon.console import Console
 from nearproof.daemon.logs import log
-from nearproof.daemon.outcomes import local, pictures, radios, service, sessions
+from nearproof.daemon.outcomes import desktop, local, pictures, radios, service, sessions
 from nearproof.daemon.outcomes.kinds import Exit, Outcome
 from nearproof.daemon.provider import ProviderError, ProviderReason
 
@@ -30,7 +33,14 @@ def key_of(reason: Enum | type[BaseException]) -> Key:
 
 TABLE: dict[Key, Outcome] = {
     key_of(outcome.of): outcome
-    for rows in (sessions.SESSION, pictures.QR, radios.BLUETOOTH, service.BACKEND, local.LAPTOP)
+    for rows in (
+        sessions.SESSION,
+        pictures.QR,
+        radios.BLUETOOTH,
+        service.BACKEND,
+        desktop.DESKTOP,
+        local.LAPTOP,
+    )
     for outcome in rows
 }
 
@@ -47,13 +57,16 @@ class SessionEnded(Exception):
 def run_to_outcome(story: Callable[[], Awaitable[None]]) -> BaseException | None:
     """Run `story` in an event loop of its own: None if it ended well, else what it raised.
 
-    SIGINT and SIGTERM cancel it, so that radios and files are put back first.
+    SIGINT, SIGTERM and SIGHUP cancel it, so that radios and files are put back first.  A crash
+    leaves no core: seeds would be in it.
     """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     async def whole() -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - inside asyncio.run there is one
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for number in (signal.SIGTERM, signal.SIGHUP):  # the latter: the terminal was closed
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         await story()
 
     try:
@@ -77,14 +90,17 @@ def report(console: Console, error: BaseException | None) -> int:
         code=getattr(error, "code", ""),
         seconds=getattr(error, "seconds", ""),
     )
-    console.failed(
-        sentence,
-        event="failed",
-        reason=key,
-        exit=int(outcome.exit),
-        whose=outcome.whose,
-        **_refusal(error),
-    )
+    try:
+        console.failed(
+            sentence,
+            event="failed",
+            reason=key,
+            exit=int(outcome.exit),
+            whose=outcome.whose,
+            **_refusal(error),
+        )
+    except OSError:  # nobody listens any more; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return outcome.exit
 
 
@@ -123,6 +139,8 @@ def _refusal(error: BaseException) -> dict[str, str | int]:
 
 
 def _detail(error: BaseException) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return str(error.filename)
     if isinstance(error, OSError):
         return f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
     if isinstance(error, ProviderError) and error.step is not None:

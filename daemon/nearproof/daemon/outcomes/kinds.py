@@ -10,8 +10,8 @@ class Exit(IntEnum):
     """Exit codes of every command (README, Exit codes)."""
 
     DONE = 0
-    ATTACK_SUCCEEDED = 1
     USAGE = 2
+    ATTACK_SUCCEEDED = 3  # not 1, which a dying interpreter gives as well
     WAITING = 10
     QR_EXPIRED = 11
     NOT_NEAR = 12

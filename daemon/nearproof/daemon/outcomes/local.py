@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nearproof.config.files import FileDamaged
+from nearproof.config.home import HomeBusy
 from nearproof.crypto.errors import LocalError, MalformedCode, PeerError, VerificationError
 from nearproof.daemon.backend.errors import (
     AuditBroken,
@@ -49,6 +50,13 @@ LAPTOP: Rows = (
         _W.YOURS,
         "This laptop already has an activated authenticator.",
         "Denne bærbare er allerede aktiveret.",
+    ),
+    Outcome(
+        HomeBusy,
+        _E.TRY_AGAIN,
+        _W.YOURS,
+        "Another nearproof works with this laptop's keys. Finish or stop that one first.",
+        "Et andet nearproof arbejder med denne bærbares nøgler. Afslut det først.",
     ),
     Outcome(
         Declined,

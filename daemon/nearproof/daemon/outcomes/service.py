@@ -145,8 +145,10 @@ BACKEND: Rows = (
         ServiceCode.CEREMONY_RUNNING,
         _E.BACKEND,
         _W.YOURS,
-        "Another laptop of this account is already copying. Finish or cancel that first.",
-        "En anden af kontoens bærbare er i gang med at kopiere. Afslut eller annullér det først.",
+        "Another laptop of this account is already copying. Finish that, or run `nearproof old "
+        "cancel` there.",
+        "En anden af kontoens bærbare er i gang med at kopiere. Afslut det, eller kør `nearproof "
+        "old cancel` på den.",
     ),
     Outcome(
         ServiceCode.CEREMONY_OVER,
@@ -159,8 +161,8 @@ BACKEND: Rows = (
         ServiceCode.GRANTS_USED_UP,
         _E.LOCKED,
         _W.YOURS,
-        "All QR codes of this copy are used up. Order a new copy when it has ended.",
-        "Alle QR-koder til denne kopiering er brugt. Bestil en ny, når den er afsluttet.",
+        "All QR codes of this copy are used up. Run `nearproof old cancel`, then order a new copy.",
+        "Alle QR-koder til kopieringen er brugt. Kør `nearproof old cancel`, og bestil en ny.",
     ),
     Outcome(
         ServiceCode.ALREADY_USED,
@@ -168,6 +170,31 @@ BACKEND: Rows = (
         _W.NOBODY,
         "This copy is already done: used by “{detail}”. If that is not yours, revoke it.",
         "Kopieringen er allerede sket: brugt af “{detail}”. Er den ikke din, så spær den.",
+    ),
+    *(
+        Outcome(
+            code,
+            _E.PROOF_REFUSED,
+            _W.NOBODY,
+            "The backend no longer takes this proof ({detail}): it waited too long, or the old "
+            "laptop has shown another QR code since. Run `nearproof old copy` and scan afresh.",
+            "Serveren tager ikke længere imod beviset ({detail}): det har ventet for længe, eller "
+            "den gamle bærbare har siden vist en ny QR-kode. Kør `nearproof old copy`, scan igen.",
+        )
+        for code in (
+            RefusalCode.LATE,
+            RefusalCode.CEREMONY_NOT_LIVE,
+            RefusalCode.GRANT_NOT_CURRENT,
+            RefusalCode.ALREADY_USED,
+            RefusalCode.KEY_REDEEMED,
+        )
+    ),
+    Outcome(
+        RefusalCode.OLD_NOT_ACTIVE,
+        _E.REVOKED,
+        _W.NOBODY,
+        "The old laptop has been revoked since: nothing can be copied from it.",
+        "Den gamle bærbare er siden blevet spærret: intet kan kopieres fra den.",
     ),
     Outcome(
         RefusalCode.WRONG_ACCOUNT,

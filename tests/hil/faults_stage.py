@@ -1,0 +1,273 @@
+"""A backend and two laptops on which one attempt after the other is made, with a fresh account
+each time, so that no case can help or hinder the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import shutil
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from hil.ceremony import Event, Role
+from nearproof.qr.lens import handheld, photograph
+from rig.backend import PORT
+from rig.errors import GuestError
+from rig.laptop import BluezSettings, Laptop
+from rig.pair import Rig, open_rig
+from rig.shell import GuestProcess
+
+WAIT = 2  # seconds a copy has to wait, so that a second wait would show
+SCREEN = "screen.png"
+DATA = "/run/home/backend"
+PROTOCOL_ROUNDS = 4  # of a grant
+STUCK = 80.0  # seconds without an end, of which an undisturbed attempt takes ten
+GRACE = 20.0  # seconds a process may take to end once it is told to
+TYPING = 3.0  # seconds the person gives the rounds before typing
+LAST_WORDS = 12  # lines of the log of a service that died
+SERVICES = ("dbus-daemon", "btattach", "bluetoothd")
+
+# The devices of an account that are active, and the copies it has had.
+COUNT = """
+import sqlite3, sys
+db = sqlite3.connect(f"file:{sys.argv[1]}/backend.db?mode=ro", uri=True)
+query = "SELECT count(*) FROM devices WHERE account = ? AND state = 'active'"
+print(db.execute(query, sys.argv[2:]).fetchone()[0])
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account and the homes of its two laptops."""
+
+    name: str
+
+    def home(self, role: str) -> str:
+        """The home folder of "old" or "new"."""
+        return f"/run/home/{self.name}-{role}"
+
+
+@dataclass
+class Attempt:
+    """One try at a copy: the processes, when a fault struck, and who was stopped by the person."""
+
+    account: Account
+    roles: dict[str, Role] = field(default_factory=dict)
+    codes: dict[str, int] = field(default_factory=dict)
+    ended_at: dict[str, float] = field(default_factory=dict)
+    stopped: list[str] = field(default_factory=list)
+    struck: float | None = None
+
+    def told(self, mark: str) -> bool:
+        """Whether "role:event" has been told."""
+        role, _, name = mark.partition(":")
+        return role in self.roles and self.roles[role].find(name) is not None
+
+    def ending(self, role: str) -> str:
+        """How a role ended: exit code and reason."""
+        if role not in self.codes:
+            return "not started"
+        code = self.codes[role]
+        last = self.roles[role].find("failed") or {}
+        reason = str(last.get("reason", "done" if code == 0 else ""))
+        by = " (stopped by the person)" if role in self.stopped else ""
+        return f"{code} {reason}{by}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+
+    def story(self) -> str:
+        """Everything that was told, in order."""
+        events = [(e["at"], name, e) for name, role in self.roles.items() for e in role.told]
+        start = min((at for at, *_ in events), default=0.0)
+        if self.struck is not None:
+            events.append((self.struck, "----", {"event": "fault"}))
+        return "\n".join(
+            f"{at - start:7.2f} {name} {e['event']} {e.get('reason', '')} {e.get('detail', '')}"
+            for at, name, e in sorted(events, key=lambda each: each[0])
+        )
+
+
+class Stage:
+    """Two laptops and a backend on the first of them, which can be killed and started again."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.rig = rig
+        self.laptops: dict[str, Laptop] = dict(zip(("old", "new"), rig.laptops, strict=True))
+        self.backend: GuestProcess | None = None
+        self.join_line = ""
+        self._numbers = itertools.count(1)
+
+    # -- the backend
+
+    async def serve(self) -> None:
+        """Start the backend; returns when it serves."""
+        first = self.laptops["old"]
+        self.backend = first.spawn(
+            *("nearproof", "--json", "backend", "serve", "--wait", str(WAIT), "--data", DATA),
+            *("--listen", f"{first.address}:{PORT}", "--reached-at", first.name),
+        )
+        line = await self.backend.stdout.readline()
+        if not line:
+            said = (await self.backend.stderr.read()).decode(errors="replace")
+            raise GuestError(f"the backend does not start:\n{said}")
+        self.join_line = json.loads(line)["join"]
+
+    async def kill_backend(self) -> None:
+        """Kill the backend without warning."""
+        if self.backend is not None:
+            self.backend.signal(signal.SIGKILL)
+            await self.backend.wait()
+
+    async def account(self) -> Account:
+        """A new account with its first laptop, and another laptop that is nobody's yet."""
+        account = Account(f"case{next(self._numbers)}")
+        old, new = self.laptops["old"], self.laptops["new"]
+        line = self.join_line.split()
+        invited, *_ = await asyncio.gather(
+            old.run("nearproof", "--json", "backend", "invite", "--data", DATA, account.name),
+            old.run("nearproof", "--home", account.home("old"), "join", *line),
+            new.run("nearproof", "--home", account.home("new"), "join", *line),
+        )
+        code = json.loads(invited.stdout)["activation_code"]
+        home = ("--home", account.home("old"))
+        await old.run("nearproof", *home, "new", "activate", stdin=f"{code}\n".encode())
+        return account
+
+    async def devices(self, account: Account) -> int:
+        """How many active devices the backend counts for the account."""
+        counted = await self.laptops["old"].run("python", "-c", COUNT, DATA, account.name)
+        return int(counted.stdout)
+
+    # -- services
+
+    async def restart(self, role: str, *services: str) -> None:
+        """Kill services of a laptop and start them again, as its service manager would."""
+        laptop = self.laptops[role]
+        for service in services:
+            with suppress(KeyError):
+                await laptop.kill(service)
+        if "dbus-daemon" in services:
+            await laptop.start_bus()
+        if "btattach" in services:
+            laptop.plug_in()
+        if "bluetoothd" in services:
+            laptop.start_bluetoothd()
+        await laptop.bluetooth_powered()
+
+    async def heal(self) -> dict[str, str]:
+        """Start what a fault has left dead; the services that died by themselves and their logs."""
+        crashed: dict[str, str] = {}
+        for role, laptop in self.laptops.items():
+            dead = [name for name in SERVICES if not laptop.running(name)]
+            for name in dead:
+                if laptop.crashed(name):
+                    last = laptop.log(name).splitlines()[-LAST_WORDS:]
+                    crashed[f"{role.upper()}'s {name}"] = "\n".join(last)
+            if dead:
+                await self.restart(role, *dead)
+            else:
+                await power(laptop, on=True)
+                await laptop.bluetooth_powered()
+        if self.backend is None or not self.backend.running:
+            await self.serve()
+        return crashed
+
+    # -- an attempt
+
+    @asynccontextmanager
+    async def role(self, attempt: Attempt, name: str, *argv: str) -> AsyncIterator[Role]:
+        """One nearproof process of the attempt, killed in the end if it still runs."""
+        home = ("--home", attempt.account.home(name))
+        command = ("nearproof", *home, "--json", "--lang", "en", *argv)
+        async with self.laptops[name].spawn(*command) as process:
+            attempt.roles[name] = role = Role(name, process, lambda *_: None)
+            yield role
+
+    def carry_picture(self) -> None:
+        """Bring the picture of OLD's screen to NEW, as a file."""
+        first, second = (laptop.machine.share / SCREEN for laptop in self.rig.laptops)
+        shutil.copyfile(first, second)
+
+    async def show_picture(self) -> None:
+        """Hold OLD's screen before NEW's camera."""
+        picture = cv2.imread(str(self.laptops["old"].machine.share / SCREEN), cv2.IMREAD_GRAYSCALE)
+        assert picture is not None
+        rng = np.random.default_rng(1)
+        frame = await asyncio.to_thread(photograph, picture, handheld(rng), rng)
+        await self.laptops["new"].camera.show(frame)
+
+
+async def power(laptop: Laptop, *, on: bool) -> None:
+    """Switch the adapter on or off."""
+    await laptop.run(
+        *("dbus-send", "--system", "--print-reply", "--dest=org.bluez", "/org/bluez/hci0"),
+        *("org.freedesktop.DBus.Properties.Set", "string:org.bluez.Adapter1", "string:Powered"),
+        f"variant:boolean:{str(on).lower()}",
+    )
+
+
+async def person(attempt: Attempt, shown: asyncio.Event) -> None:
+    """The person at both laptops: name the account, and type on OLD what NEW shows."""
+    old, new = attempt.roles["old"], attempt.roles["new"]
+    name = attempt.account.name
+
+    async def names_account() -> None:
+        if await new.until("asked") is not None:
+            await shown.wait()
+            new.process.write(f"{name}\n".encode())
+
+    async def types_code() -> None:
+        code: Event | None = await new.until("code")
+        asked = await old.until("asked")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TYPING):
+                await old.until("round", PROTOCOL_ROUNDS)
+        if code is not None and asked is not None:
+            old.process.write(f"{code['code']}\n".encode())
+
+    await asyncio.gather(names_account(), types_code())
+
+
+async def watch(attempt: Attempt, patience: float) -> None:
+    """Wait until every process has ended, and give up on those that outlast the patience.
+
+    The person presses Ctrl-C `patience` seconds after the other laptop has ended, or when
+    neither has for `STUCK` seconds.
+    """
+
+    async def ends(name: str, role: Role) -> None:
+        attempt.codes[name] = await role.exit()
+        attempt.ended_at[name] = time.monotonic()
+
+    pending = {asyncio.create_task(ends(*each)) for each in attempt.roles.items()}
+    limit = max(STUCK, patience)
+    while pending:
+        done, pending = await asyncio.wait(
+            pending, timeout=limit, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in done:
+            task.result()
+        limit = patience
+        if not done:
+            limit = GRACE
+            for name, role in attempt.roles.items():
+                if name not in attempt.codes:
+                    again = name in attempt.stopped
+                    role.process.signal(signal.SIGKILL if again else signal.SIGINT)
+                    attempt.stopped.append(name)
+
+
+@asynccontextmanager
+async def open_stage(bluez: BluezSettings | None = None) -> AsyncIterator[Stage]:
+    """Boot two laptops and serve on the first."""
+    async with AsyncExitStack() as stack:
+        stage = Stage(await stack.enter_async_context(open_rig(bluez or BluezSettings())))
+        await stage.serve()
+        stack.push_async_callback(stage.kill_backend)
+        yield stage

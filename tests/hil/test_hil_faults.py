@@ -1,0 +1,61 @@
+"""Faults at the steps of a ceremony, about a tenth of them; `scripts/bench faults` plays all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from hil.faults import play
+from hil.faults_stage import Stage, open_stage
+
+pytestmark = [pytest.mark.rig, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(rig_possible: None) -> AsyncIterator[Stage]:
+    """Two laptops and a backend for the tests of this file."""
+    async with open_stage() as stage:
+        yield stage
+
+
+# Every step occurs, and most kinds of fault; mostly those that recover, an end takes its time.
+RECOVERS = [
+    ("waiting", "OLD dbus-daemon"),
+    ("QR shown", "NEW bluetoothd"),
+    ("scanning", "NEW suspended"),
+    ("m1", "OLD adapter off/on"),
+    ("m2", "link drop"),
+    ("t1", "jam"),
+    ("code asked", "OLD adapter off/on"),
+    ("rounds", "OLD suspended"),
+    ("t2", "link drop"),
+    ("ack", "NEW clock +1 day"),
+]
+ENDS = [
+    # step, fault, exit codes of OLD and NEW (None: not started), what is done afterwards
+    ("waiting", "OLD killed", (-9, None), "copied"),
+    ("hand-off", "NEW killed", (0, -9), "the kept proof was accepted"),
+    ("hand-off", "backend killed", (0, 30), "the kept proof was accepted"),
+]
+
+
+@pytest.mark.parametrize(("step", "fault"), RECOVERS)
+async def test_recovers(stage: Stage, step: str, fault: str) -> None:
+    """The ceremony goes on by itself after the fault, and adds one laptop."""
+    result = await play(stage, step, fault)
+    assert not result.problems, result.story
+    assert result.recovered, result.story
+
+
+@pytest.mark.parametrize(("step", "fault", "codes", "again"), ENDS)
+async def test_ends(
+    stage: Stage, step: str, fault: str, codes: tuple[int, int | None] | None, again: str
+) -> None:
+    """Both ends are named, and an honest attempt afterwards completes what was left."""
+    result = await play(stage, step, fault)
+    assert not result.problems, result.story
+    assert result.again == again, result.story
+    if codes is not None:
+        assert (result.old_code, result.new_code) == codes
