@@ -232,6 +232,12 @@ async def test_a_damaged_key_file_is_left_alone(home: Path, content: str) -> Non
     assert file.read_text() == content
 
 
+async def test_an_invite_needs_a_phone(home: Path) -> None:
+    """A new account without one is the operator's slip, not a bug."""
+    ran = await run(home, "backend", "invite", "anna")
+    assert ran.code == 2 and "phone number" in ran.err
+
+
 async def test_nobody_to_type(home: Path, air: str) -> None:
     """`--no-input` and an ended input fail by name, at once."""
     for arguments in (("--no-input",), ()):
