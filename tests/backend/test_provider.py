@@ -39,8 +39,8 @@ async def error_of(joined: Joined, timeout: float = 5) -> ProviderError:  # noqa
     return caught.value
 
 
-def device(kid: str = KEY.kid.hex()) -> bytes:
-    return msgspec.json.encode(wire.Device("alice", kid, "x", wire.DeviceState.ACTIVE))
+def device(kid: str = KEY.kid.hex(), account: str = "alice") -> bytes:
+    return msgspec.json.encode(wire.Device(account, kid, "x", wire.DeviceState.ACTIVE))
 
 
 LIES = {
@@ -49,6 +49,7 @@ LIES = {
     "not JSON at all": http(200, b"<html>", "text/html"),
     "nothing": http(200, b""),
     "another laptop's record": http(200, device("11" * 16)),
+    "a name that would move the cursor": http(200, device(account="\x1b[2Jalice")),
     "a redirect": http(302, b"", extra="Location: https://example.org/\r\n"),
     "a compressed answer": http(200, device(), extra="Content-Encoding: gzip\r\n"),
     "an unexpected status": http(204, b""),
