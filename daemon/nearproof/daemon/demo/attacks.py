@@ -148,7 +148,7 @@ async def replay(stage: Stage, audience: Audience) -> Verdict:
                 codes.append(f"verifier step {error.step}: {error.code}")
             else:
                 raise AttackSucceeded(f"the backend took a replayed proof {who}")
-    return Verdict("20", "; ".join(codes), "the backend refused it both times")
+    return Verdict("20", "; ".join(codes), "was turned away by the backend both times")
 
 
 Attack = Callable[[Stage, Audience], Awaitable[Verdict]]
