@@ -94,6 +94,9 @@ async def test_scan_waits_for_bluetoothd(bluez: FakeBluez, old: RemotePeripheral
         async def sleep(self, seconds: float) -> None:
             if not self.entries:
                 await bluez.start()
+                await bluez.stop()  # an end that is told while the scan is still to start
+                await central._watch.settle()
+                await bluez.start()
             await super().sleep(seconds)
 
     pauses = Restart()

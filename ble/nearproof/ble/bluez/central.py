@@ -135,7 +135,7 @@ class BluezCentral:
             queue.put_nowait(advert)
 
         while True:
-            scanner = await self._start_scan(heard)
+            scanner = await self._start_scan(heard, queue)
             try:
                 end = asyncio.get_running_loop().time() + SCAN_WINDOW
                 while (advert := await _next(queue, end)) is not None:
@@ -144,7 +144,9 @@ class BluezCentral:
                 await _stop(scanner)
 
     async def _start_scan(
-        self, heard: Callable[[BLEDevice, AdvertisementData], None]
+        self,
+        heard: Callable[[BLEDevice, AdvertisementData], None],
+        queue: asyncio.Queue[Advert | None],
     ) -> BleakScanner:
         """Start a scan; if the adapter is away, as while bluetoothd restarts, wait for it."""
         for last in [False] * COMEBACK_TRIES + [True]:
@@ -152,6 +154,8 @@ class BluezCentral:
             scanner = BleakScanner(heard, bluez={"adapter": self._adapter})
             await self._forget_met()
             try:
+                await self._watch.settle()
+                _forget_losses(queue)
                 with translated(BluetoothReason.TRANSPORT):
                     await scanner.start()
             except BluetoothError as error:
@@ -206,6 +210,14 @@ async def _next(queue: asyncio.Queue[Advert | None], end: float) -> Advert | Non
     if advert is None:
         raise BluetoothError(BluetoothReason.STACK_LOST, "Bluetooth went away during the scan")
     return advert
+
+
+def _forget_losses(queue: asyncio.Queue[Advert | None]) -> None:
+    """A stack that went before the scan started did not end that scan."""
+    for _ in range(queue.qsize()):
+        advert = queue.get_nowait()
+        if advert is not None:
+            queue.put_nowait(advert)
 
 
 async def _stop(scanner: BleakScanner) -> None:

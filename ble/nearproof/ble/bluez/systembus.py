@@ -66,8 +66,11 @@ async def call(
 ) -> list[Any]:
     """Call a method and return the values of its reply.
 
-    Raises `BluetoothError`: from the error reply, or STACK_LOST if none came at all.
+    Raises `BluetoothError`: from the error reply, STACK_LOST if none came at all, NO_DBUS if
+    the connection has ended.
     """
+    if not bus.connected:
+        raise BluetoothError(BluetoothReason.NO_DBUS, "the system bus has ended")
     message = Message(
         destination=destination,
         path=path,

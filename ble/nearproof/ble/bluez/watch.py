@@ -14,7 +14,15 @@ from dbus_fast import Message
 from dbus_fast.aio import MessageBus
 
 from nearproof.ble.bluez import systembus
-from nearproof.ble.bluez.names import ADAPTER, DEVICE, OBJECTS_RULE, OWNER_RULE
+from nearproof.ble.bluez.names import (
+    ADAPTER,
+    BUS,
+    BUS_PATH,
+    DEVICE,
+    OBJECTS_RULE,
+    OWNER_RULE,
+    PEER,
+)
 from nearproof.ble.bluez.signals import OwnerChanged, Removed, read_signal
 from nearproof.ble.errors import BluetoothError, BluetoothReason
 
@@ -54,6 +62,14 @@ class StackWatch:
         bus, self._bus = self._bus, None
         if bus is not None:
             await systembus.disconnect(bus)
+
+    async def settle(self) -> None:
+        """Return when all that happened on the bus before this call has been told.
+
+        The bus delivers in order: its answer comes behind every signal sent before.
+        Raises `BluetoothError`: NO_DBUS if the bus is gone.
+        """
+        await systembus.call(self.bus, BUS_PATH, PEER, "Ping", destination=BUS)
 
     @contextmanager
     def telling(self, gone: Gone) -> Iterator[None]:
