@@ -1,4 +1,4 @@
-"""Serve one data folder in a process of its own: DATA_DIR and the policy as JSON."""
+"""Serve one data folder in a process of its own: DATA_DIR, the policy as JSON, PORT, DATABASE."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from nearproof.daemon.backend.rules import BackendPolicy
+from nearproof.daemon.backend.policy import BackendPolicy
 from nearproof.daemon.backend.server import serve
 
 if __name__ == "__main__":
@@ -16,5 +16,6 @@ if __name__ == "__main__":
         int(sys.argv[3]),
         Path(sys.argv[1]),
         msgspec.json.decode(sys.argv[2], type=BackendPolicy),
+        database=sys.argv[4] or None,
         ready=lambda ready: print(ready.json(), flush=True),
     )

@@ -1,8 +1,6 @@
 """The contract as data, and a check of JSON against its schemas.
 
-A reader for the YAML that `openapi.yaml` is written in, and no more of YAML than that: block
-mappings and sequences, flow sequences of words, plain and double-quoted scalars, `>-`.  And the
-keywords of JSON Schema that it uses.  Whatever else turns up in either is an error.
+Of JSON Schema it knows the keywords that `openapi.yaml` uses; any other is an error.
 """
 
 from __future__ import annotations
@@ -10,6 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 import nearproof.daemon.backend as backend_room
 
@@ -22,13 +22,20 @@ KEYWORDS = {
     "enum",
     "items",
     "maxLength",
+    "maximum",
     "minimum",
     "pattern",
     "properties",
     "required",
     "type",
 }
-TYPES: dict[str, type] = {"object": dict, "array": list, "string": str, "integer": int}
+TYPES: dict[str, type] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+}
 
 
 class Document:
@@ -36,9 +43,7 @@ class Document:
 
     def __init__(self) -> None:
         path = Path(backend_room.__path__[0]) / "openapi.yaml"
-        lines = [line for line in path.read_text().splitlines() if line.strip()]
-        self.root, rest = _block(lines, 0)
-        assert not rest, rest[0]
+        self.root = yaml.safe_load(path.read_text())
 
     def resolve(self, node: Any) -> Any:
         while isinstance(node, dict) and "$ref" in node:
@@ -88,62 +93,3 @@ class Document:
         assert set(value) <= set(properties), f"{where} has {set(value) - set(properties)} too"
         for name, inner in value.items():
             self.check(properties[name], inner, f"{where}.{name}")
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))
-
-
-def _block(lines: list[str], indent: int) -> tuple[Any, list[str]]:
-    """Read one block mapping or sequence at this indent; what follows it is left over."""
-    if lines[0].lstrip().startswith("- "):
-        return _sequence(lines, indent)
-    mapping: dict[str, Any] = {}
-    while lines and _indent(lines[0]) == indent:
-        match = re.fullmatch(r' *("[^"]+"|[^\s":]+(?::[^\s":]+)*):(?: (.*))?', lines[0])
-        assert match, lines[0]
-        key, text = match[1].strip('"'), match[2]
-        assert key not in mapping, key
-        lines = lines[1:]
-        if text == ">-":
-            folded, lines = _deeper(lines, indent)
-            mapping[key] = " ".join(line.strip() for line in folded)
-        elif text is None:
-            mapping[key], lines = _block(lines, _indent(lines[0]))
-        else:
-            mapping[key] = _scalar(text)
-    return mapping, lines
-
-
-def _sequence(lines: list[str], indent: int) -> tuple[list[Any], list[str]]:
-    items: list[Any] = []
-    while lines and _indent(lines[0]) == indent and lines[0].lstrip().startswith("- "):
-        inner = lines[0].replace("- ", "  ", 1)
-        more, lines = _deeper(lines[1:], indent)
-        if re.match(r' *("[^"]+"|\S+):(?: |$)', inner):
-            item, rest = _block([inner, *more], _indent(inner))
-            assert not rest, rest[0]
-        else:
-            assert not more, more[0]
-            item = _scalar(inner.strip())
-        items.append(item)
-    return items, lines
-
-
-def _deeper(lines: list[str], indent: int) -> tuple[list[str], list[str]]:
-    count = 0
-    while count < len(lines) and _indent(lines[count]) > indent:
-        count += 1
-    return lines[:count], lines[count:]
-
-
-def _scalar(text: str) -> Any:
-    if text.startswith('"'):
-        assert text.endswith('"'), text
-        return text[1:-1]
-    if text.startswith("["):
-        words = text.removeprefix("[").removesuffix("]")
-        return [_scalar(word.strip()) for word in words.split(",") if word.strip()]
-    if text in ("true", "false"):
-        return text == "true"
-    return int(text) if re.fullmatch(r"-?\d+", text) else text

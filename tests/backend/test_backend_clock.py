@@ -14,8 +14,10 @@ import pytest
 from backend.time_machine import START, TimeMachine
 from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon.backend import wire
-from nearproof.daemon.backend.rules import BackendPolicy, Device, Problem
-from nearproof.daemon.backend.service import Service, hash_code
+from nearproof.daemon.backend.enrolments import hash_code
+from nearproof.daemon.backend.facts import Device, Problem
+from nearproof.daemon.backend.policy import BackendPolicy
+from nearproof.daemon.backend.service import Service
 from nearproof.daemon.backend.wire import CeremonyState, DeviceState, ServiceCode
 
 POLICY = BackendPolicy(wait=60, lifetime=600)
@@ -23,13 +25,14 @@ ISSUER, KEY = DeviceKey(bytes([9]) * 32), DeviceKey(bytes(32))
 CODE = "A" * 26
 DAY = 86_400_000
 RANDOM = Random(4)
+START_BODY = msgspec.json.encode(wire.Start(consent=True, uv=wire.Verification.FINGERPRINT))
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[TimeMachine]:
-    store = TimeMachine(tmp_path / "backend.db")
+    store = TimeMachine(f"sqlite:///{tmp_path}/backend.db")
     with store.write() as records:
-        records.add_account("alice")
+        records.add_account("alice", "+4512345678")
         records.add_invite(hash_code(CODE), "alice", START + DAY)
     yield store
     store.close()
@@ -42,11 +45,13 @@ def service(store: TimeMachine) -> Service:
 
 def enrol(store: TimeMachine) -> None:
     with store.write() as records:
-        records.add_device(Device(KEY.kid, KEY.public, "alice", "first", DeviceState.ACTIVE))
+        records.add_device(
+            Device(KEY.kid, KEY.public, "alice", "first", DeviceState.ACTIVE, slot=1)
+        )
 
 
 def start(service: Service, store: TimeMachine) -> wire.Ceremony:
-    request = store.request(KEY, "POST", "/v1/ceremonies", b"{}", RANDOM)
+    request = store.request(KEY, "POST", "/v1/ceremonies", START_BODY, RANDOM)
     return msgspec.json.decode(service.start(request).body, type=wire.Ceremony)
 
 
@@ -89,7 +94,7 @@ def test_answers_are_kept_for_a_day_and_their_requests_are_stale_by_then(
 ) -> None:
     """A replay meets its answer for as long as its signature could hold, and long after."""
     enrol(store)
-    old = store.request(KEY, "POST", "/v1/ceremonies", b"{}", RANDOM)
+    old = store.request(KEY, "POST", "/v1/ceremonies", START_BODY, RANDOM)
     answer = service.start(old)
     assert service.start(old) == answer
     store.now += DAY + 1

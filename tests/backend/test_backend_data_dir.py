@@ -15,7 +15,7 @@ from backend.world import World, backend
 from nearproof.config.files import FileDamaged
 from nearproof.daemon.backend.data_dir import open_data_dir
 from nearproof.daemon.backend.errors import SchemaUnknown
-from nearproof.daemon.backend.rules import Problem
+from nearproof.daemon.backend.facts import Problem
 from nearproof.daemon.backend.store import Store
 from nearproof.daemon.backend.wire import ServiceCode
 
@@ -73,19 +73,32 @@ def test_a_damaged_file_stays_as_it_is(tmp_path: Path, name: str, content: bytes
     assert (tmp_path / name).read_bytes() == content
 
 
-def test_a_database_of_another_version_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("UPDATE alembic_version SET version_num = '9999'", "9999"),
+        ("DROP TABLE alembic_version", "says its version"),
+    ],
+)
+def test_a_database_of_another_version_is_left_alone(
+    tmp_path: Path, change: str, says: str
+) -> None:
     """`SchemaUnknown` instead of guessing."""
     database = tmp_path / "backend.db"
-    Store(database).close()
+    Store(f"sqlite:///{database}").close()
     with closing(sqlite3.connect(database)) as other:
-        other.execute("PRAGMA user_version = 2")
-    with pytest.raises(SchemaUnknown, match="version 2"):
-        Store(database)
+        other.execute(change)
+        other.commit()
+        before = other.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
+    with pytest.raises(SchemaUnknown, match=says):
+        Store(f"sqlite:///{database}")
+    with closing(sqlite3.connect(database)) as other:
+        assert other.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall() == before
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
     """Any exception rolls the whole transaction back, and the lock is free again."""
-    store = Store(tmp_path / "backend.db")
+    store = Store(f"sqlite:///{tmp_path}/backend.db")
     with pytest.raises(ZeroDivisionError), store.write() as records:
         records.add_account("alice")
         raise ZeroDivisionError
@@ -96,7 +109,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_busy_and_loses_nothing(tmp_path: Path) -> None:
     """SQLITE_FULL is BUSY: nothing of the transaction is there, what was there still is."""
-    store = Store(tmp_path / "backend.db")
+    store = Store(f"sqlite:///{tmp_path}/backend.db")
     with store.write() as records:
         records.add_account("before")
     with pytest.raises(Problem) as caught, store.write() as records:

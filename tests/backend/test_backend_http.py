@@ -49,7 +49,7 @@ async def test_ten_megabytes_are_refused(here: World) -> None:
 async def test_a_body_without_length_is_refused(here: World) -> None:
     """Chunked: the same bound."""
     head = (
-        b"POST /v1/redemptions?account=a&label=b HTTP/1.1\r\nHost: x\r\n"
+        b"POST /v1/redemptions?label=b HTTP/1.1\r\nHost: x\r\n"
         b"Content-Type: application/cbor\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
     chunk = b"1000\r\n" + bytes(0x1000) + b"\r\n"
@@ -60,7 +60,7 @@ async def test_a_body_without_length_is_refused(here: World) -> None:
 async def test_a_body_without_end_is_cut_off(here: World) -> None:
     """A client that never stops sending is closed upon, and nobody else notices."""
     head = (
-        b"POST /v1/redemptions?account=a&label=b HTTP/1.1\r\nHost: x\r\n"
+        b"POST /v1/redemptions?label=b HTTP/1.1\r\nHost: x\r\n"
         b"Content-Type: application/cbor\r\nContent-Length: 99999999999\r\n\r\n"
     )
     with suppress(ConnectionError, ssl.SSLError):
@@ -87,7 +87,7 @@ async def test_what_is_no_http_is_refused(here: World, sent: bytes) -> None:
 async def test_clients_that_go_away_leave_nothing_behind(here: World) -> None:
     """Half a body, then gone: fifty times."""
     head = (
-        b"POST /v1/redemptions?account=a&label=b HTTP/1.1\r\nHost: x\r\n"
+        b"POST /v1/redemptions?label=b HTTP/1.1\r\nHost: x\r\n"
         b"Content-Type: application/cbor\r\nContent-Length: 4000\r\n\r\n"
     )
     for _ in range(50):
@@ -115,7 +115,7 @@ async def test_clients_that_go_away_leave_nothing_behind(here: World) -> None:
         ("POST", "/v1/ceremonies/zz/cancel", b"{}", "application/json", "not_found"),
         ("POST", "/v1/ceremonies/%2e%2e/cancel", b"{}", "application/json", "not_found"),
         ("POST", "/v1/redemptions", b"x", "application/cbor", "malformed"),
-        ("POST", "/v1/redemptions?account=a&account=b", b"x", "application/cbor", "malformed"),
+        ("POST", "/v1/redemptions?label=a&label=b", b"x", "application/cbor", "malformed"),
     ],
 )
 async def test_a_request_that_makes_no_sense_is_told_so(

@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from random import Random
 
 import httpx2
+import msgspec
 import pytest
 
 from backend.bundles import bundle_of
-from backend.world import NO_WAIT, World, backend, code_of, start_backend
+from backend.conftest import KINDS
+from backend.world import (
+    NO_WAIT,
+    PHONE,
+    World,
+    backend,
+    code_of,
+    pin_of,
+    start_backend,
+)
 from nearproof.crypto.grant import Policy, issue_grant, verify_grant
 from nearproof.crypto.identity import DeviceKey
+from nearproof.daemon.backend import rules, wire
 from nearproof.daemon.backend.data_dir import open_data_dir
-from nearproof.daemon.backend.rules import Device, start
+from nearproof.daemon.backend.facts import Device
+from nearproof.daemon.backend.rules import Standing
 from nearproof.daemon.backend.wire import DeviceState
 
 RACERS = 50
+BOTH = ("redemptions", "devices")
 KILLS = 20
 MORE = 20  # bundles before each start
 LANES = 3
 
-Waiting = tuple[str, DeviceKey, bytes]  # user ID, D, and the bundle that it will hand in
+Waiting = tuple[DeviceKey, bytes]  # D, and the bundle that it will hand in
 
 
-def rows(data_dir: Path, table: str) -> int:
-    """How many rows the table has, as any other reader of the file sees it."""
-    with closing(sqlite3.connect(data_dir / "backend.db")) as database:
-        (count,) = database.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
-    return int(count)
+def rows(data_dir: Path, table: str, database: str | None = None) -> int:
+    """How many rows the table has, as any other reader of the database sees it."""
+    with open_data_dir(data_dir, database) as data, data.store.read() as records:
+        return records.count(table)
 
 
 async def race(
@@ -48,12 +58,15 @@ async def race(
     )
 
 
-@pytest.fixture
-def twins(tmp_path: Path) -> Iterator[tuple[World, World]]:
-    """Two processes on one data folder, with the same users."""
-    with backend(tmp_path / "data") as one, backend(tmp_path / "data") as two:
-        here = World(tmp_path / "data", one)
-        there = World(tmp_path / "data", two, number=here.number)
+@pytest.fixture(params=KINDS)
+def twins(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[World, World]]:
+    """Two processes on one database, with the same users."""
+    kind: str = request.param
+    url = request.getfixturevalue("postgres").database() if kind == "postgresql" else None
+    data = tmp_path / "data"
+    with backend(data, database=url) as one, backend(data, database=url) as two:
+        here = World(data, one, database=url)
+        there = World(data, two, number=here.number, database=url)
         there.random = here.random  # one source, or both would choose the same keys
         yield here, there
 
@@ -69,7 +82,10 @@ async def test_one_bundle_sent_fifty_times_enrols_once(twins: tuple[World, World
     assert {code_of(answer)[1] for answer in answers if answer.status_code == 409} == {
         "key_redeemed"
     }
-    assert (rows(here.data_dir, "redemptions"), rows(here.data_dir, "devices")) == (1, 2)
+    assert (
+        rows(here.data_dir, "redemptions", here.database),
+        rows(here.data_dir, "devices", here.database),
+    ) == (1, 2)
 
 
 async def test_one_grant_claimed_by_fifty_laptops_enrols_one(twins: tuple[World, World]) -> None:
@@ -83,7 +99,10 @@ async def test_one_grant_claimed_by_fifty_laptops_enrols_one(twins: tuple[World,
     assert {code_of(answer)[1] for answer in answers if answer.status_code == 409} == {
         "already_used"
     }
-    assert (rows(here.data_dir, "redemptions"), rows(here.data_dir, "devices")) == (1, 2)
+    assert (
+        rows(here.data_dir, "redemptions", here.database),
+        rows(here.data_dir, "devices", here.database),
+    ) == (1, 2)
 
 
 async def test_one_request_sent_fifty_times_is_answered_fifty_times(
@@ -99,26 +118,32 @@ async def test_one_request_sent_fifty_times_is_answered_fifty_times(
         statuses = {answer.status_code for answer in answers}
         assert statuses == ({201} if world is here else {422})
         assert len({answer.content for answer in answers}) == 1
-    assert (rows(here.data_dir, "redemptions"), rows(here.data_dir, "devices")) == (1, 2)
+    assert (
+        rows(here.data_dir, "redemptions", here.database),
+        rows(here.data_dir, "devices", here.database),
+    ) == (1, 2)
+
+
+def start(uv: wire.Verification = wire.Verification.FINGERPRINT) -> bytes:
+    return msgspec.json.encode(wire.Start(consent=True, uv=uv))
 
 
 async def test_a_key_with_another_request_is_refused_unevaluated(here: World) -> None:
-    """IDEMPOTENCY_CONFLICT: another name under the same key is neither judged nor counted."""
-    old, new = await here.activated("alice"), here.key()
-    bundle = await here.bundled(old, new)
+    """IDEMPOTENCY_CONFLICT: another body under the same key is neither judged nor counted."""
+    old = await here.activated("alice")
     key = "the-same-key"
-    assert code_of(await here.redeem(new, bundle, "bob", idempotency=key))[1] == "wrong_account"
-    for name in ("carol", "dave", "alice"):
-        refused = await here.redeem(new, bundle, name, idempotency=key)
-        assert code_of(refused) == (422, "idempotency_conflict", None)
-    assert (await here.redeem(new, bundle, "alice")).status_code == 201
+    first = await here.send(old, "POST", "/v1/ceremonies", start(), idempotency=key)
+    assert first.status_code == 201
+    other = start(wire.Verification.PIN)
+    refused = await here.send(old, "POST", "/v1/ceremonies", other, idempotency=key)
+    assert code_of(refused) == (422, "idempotency_conflict", None)
 
 
 async def test_keys_belong_to_their_signer(here: World) -> None:
     """Two laptops may choose the same key; neither gets the other's answer."""
     one, two = await here.activated("alice"), await here.activated("bob")
     answers = [
-        await here.send(key, "POST", "/v1/ceremonies", idempotency="a-common-key")
+        await here.send(key, "POST", "/v1/ceremonies", start(), idempotency="a-common-key")
         for key in (one, two)
     ]
     assert [answer.status_code for answer in answers] == [201, 201]
@@ -129,7 +154,7 @@ async def test_keys_belong_to_their_signer(here: World) -> None:
 async def test_a_post_needs_a_key(here: World, key: str) -> None:
     """IDEMPOTENCY_KEY: malformed is refused before anything is done."""
     old = await here.activated("alice")
-    refused = await here.send(old, "POST", "/v1/ceremonies", idempotency=key)
+    refused = await here.send(old, "POST", "/v1/ceremonies", start(), idempotency=key)
     assert code_of(refused) == (400, "idempotency_key", None)
 
 
@@ -138,7 +163,7 @@ async def test_a_refusal_that_changed_nothing_is_not_remembered(here: World) -> 
     new = here.key()
     old = await here.activated("alice")
     async with here.laptop(old) as provider:
-        copy = (await provider.start_copy()).id
+        copy = (await provider.start_copy(pin_of(old))).id
         target = f"/v1/ceremonies/{copy}/grants"
         other = await here.activated("bob")
         refused = await here.send(other, "POST", target, idempotency="patience")
@@ -154,10 +179,11 @@ def prepared(data_dir: Path, random: Random, first: int, count: int) -> list[Wai
     with open_data_dir(data_dir) as data, data.store.write() as records:
         for number in range(first, first + count):
             old, new = (DeviceKey.generate(random.randbytes) for _ in range(2))
-            device = Device(old.kid, old.public, f"user{number}.0", "old", DeviceState.ACTIVE)
-            copy = start(device, None, random.randbytes(16), records.now, NO_WAIT)
-            cti = random.randbytes(16)
-            records.add_account(device.account)
+            account = records.add_account(f"user{number}.0", PHONE)
+            device = Device(old.kid, old.public, account.name, "old", DeviceState.ACTIVE, slot=1)
+            standing = Standing(account, None, [device])
+            drawn, cti = random.randbytes(16), random.randbytes(16)
+            copy = rules.start(device, standing, [], drawn, records.now, NO_WAIT)
             records.add_device(device)
             records.add_ceremony(copy)
             records.add_grant(cti, copy.id)
@@ -170,17 +196,17 @@ def prepared(data_dir: Path, random: Random, first: int, count: int) -> list[Wai
                 policy=Policy(),
             )
             bundle = bundle_of(verify_grant(raw, data.issuer.public), old, new)
-            ready.append((f"user{number}", new, bundle))
+            ready.append((new, bundle))
     return ready
 
 
-async def redeem(here: World, account: str, new: DeviceKey, bundle: bytes) -> bool:
+async def redeem(here: World, new: DeviceKey, bundle: bytes) -> bool:
     """Hand one bundle in: True when told yes, False when the server went away.
 
     Being told that the key or the grant is used would mean that an answer had been lost.
     """
     try:
-        answer = await here.redeem(new, bundle, account, idempotency=new.kid.hex())
+        answer = await here.redeem(new, bundle, idempotency=new.kid.hex())
     except httpx2.TransportError:
         return False
     assert answer.status_code == 201, answer.text

@@ -2,120 +2,92 @@
 
 from __future__ import annotations
 
-import sqlite3
 import tempfile
-from contextlib import closing
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    consumes,
-    initialize,
-    invariant,
-    multiple,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from backend.bundles import bundle_of
-from backend.time_machine import TimeMachine
+from backend.hands import ISSUER, PIN, Hands
+from backend.world import pin_of
 from nearproof.crypto.errors import RefusalCode, VerificationError
-from nearproof.crypto.grant import LIFETIME, Grant, verify_grant
+from nearproof.crypto.grant import LIFETIME, verify_grant
 from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon.backend import wire
-from nearproof.daemon.backend.exchange import Answer, Request
-from nearproof.daemon.backend.rules import (
-    BackendPolicy,
-    Ceremony,
-    Device,
-    Millis,
-    Problem,
-    waits,
+from nearproof.daemon.backend.exchange import Answer
+from nearproof.daemon.backend.facts import Ceremony, Millis, Problem
+from nearproof.daemon.backend.policy import SLOTS, BackendPolicy
+from nearproof.daemon.backend.rules import waits
+from nearproof.daemon.backend.schema import audit, ceremonies, devices, grants, redemptions
+from nearproof.daemon.backend.wire import (
+    OPEN,
+    CeremonyKind,
+    CeremonyState,
+    DeviceState,
+    ServiceCode,
 )
-from nearproof.daemon.backend.service import Service
-from nearproof.daemon.backend.wire import CeremonyState, DeviceState, ReportReason, ServiceCode
 
-POLICY = BackendPolicy(wait=60, lifetime=1800)
-ISSUER = DeviceKey(bytes([9]) * 32)
+POLICY = BackendPolicy(wait=60, lifetime=1800, newcomer=600, starts_a_day=50)
 ACCOUNTS = ("alice", "bob")
-
-COPY_CODES = {
-    ServiceCode.DEVICE_REVOKED,
-    ServiceCode.CEREMONY_RUNNING,
-    ServiceCode.CEREMONY_OVER,
-    ServiceCode.NOT_ITS_OLD,
-    ServiceCode.WAITING,
-    ServiceCode.GRANTS_USED_UP,
-    ServiceCode.ALREADY_USED,
+NEVER = {
+    ServiceCode.MALFORMED,
+    ServiceCode.SIGNATURE,
+    ServiceCode.INTERNAL,
+    ServiceCode.IDEMPOTENCY_CONFLICT,
+    ServiceCode.CHALLENGE,
+    ServiceCode.BUSY,
 }
+"""What no order of honest requests leads to."""
 
 
 class Laptop:
-    """A key, and the account that it has been enrolled in, if any."""
+    """A key, and the ceremony that enrols it, if any."""
 
-    def __init__(self, key: DeviceKey, account: str = "") -> None:
+    def __init__(self, key: DeviceKey, copy: str = "") -> None:
         self.key = key
-        self.account = account
-        self.revoked = False
-
-
-class Issued:
-    """A grant as the test remembers it."""
-
-    def __init__(self, copy: str, old: Laptop, grant: Grant, at: Millis) -> None:
         self.copy = copy
-        self.old = old
-        self.grant = grant
-        self.at = at
 
 
-class CopyMachine(RuleBasedStateMachine):
+class CeremonyMachine(RuleBasedStateMachine):
     """Two accounts and any number of laptops do whatever they like, in any order."""
 
     laptops = Bundle("laptops")
     copies = Bundle("copies")
-    grants = Bundle("grants")
 
     @initialize(target=laptops)
     def begin(self) -> object:
-        self.random = Random(3)
         self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "backend.db"
-        self.store = TimeMachine(self.path)
-        self.service = Service(self.store, ISSUER, POLICY, self.random.randbytes)
-        self.enrolled = 0
-        first = []
-        for account in ACCOUNTS:
-            laptop = Laptop(DeviceKey.generate(self.random.randbytes), account)
-            with self.store.write() as records:
-                records.add_account(account)
-                records.add_device(
-                    Device(laptop.key.kid, laptop.key.public, account, "first", DeviceState.ACTIVE)
-                )
-            first.append(laptop)
-        return multiple(*first)
+        self.hands = Hands(f"sqlite:///{Path(self.folder.name)}/backend.db", POLICY)
+        return multiple(*(Laptop(self.hands.enrolled(account)) for account in ACCOUNTS))
 
     def teardown(self) -> None:
-        if hasattr(self, "store"):
-            self.store.close()
+        if hasattr(self, "hands"):
+            self.hands.close()
             self.folder.cleanup()
+
+    def tried(self, call: object, *args: object) -> Answer | None:
+        """The answer, or None for a refusal of the kinds that a ceremony may meet."""
+        try:
+            answer: Answer = call(*args)  # type: ignore[operator]
+        except Problem as problem:
+            assert problem.code not in NEVER, problem
+            return None
+        return answer if answer.status < 300 else None
 
     # -- what happens -----------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from([1, 59, 60, 61, 300, LIFETIME, LIFETIME + 1, 2000]))
+    @rule(seconds=st.sampled_from([1, 30, 60, 300, 600, LIFETIME + 1, 1801, 11_000, 90_000]))
     def time_passes(self, seconds: int) -> None:
-        self.store.now += seconds * 1000
+        self.hands.store.now += seconds * 1000
 
-    @rule(target=copies, old=laptops)
-    def start(self, old: Laptop) -> object:
-        answer = self.ask(old, "POST", "/v1/ceremonies", lambda r: self.service.start(r))
+    @rule(target=copies, old=laptops, pin=st.sampled_from([PIN, PIN, PIN, "839275", None]))
+    def start(self, old: Laptop, pin: str | None) -> object:
+        answer = self.tried(self.hands.start, old.key, pin)
         if answer is None:
             return multiple()
         copy = msgspec.json.decode(answer.body, type=wire.Ceremony)
@@ -123,135 +95,172 @@ class CopyMachine(RuleBasedStateMachine):
         assert copy.old == old.key.kid.hex()
         return copy.id
 
-    @rule(target=grants, copy=copies, old=laptops)
-    def issue(self, copy: str, old: Laptop) -> object:
-        before = self.copy(copy)
-        path = f"/v1/ceremonies/{copy}/grants"
-        answer = self.ask(old, "POST", path, lambda r: self.service.grant(r, copy))
+    @rule(target=laptops, account=st.sampled_from(ACCOUNTS))
+    def activate(self, account: str) -> object:
+        new = Laptop(self.hands.key())
+        body = wire.Activation(self.hands.invite(account), new.key.public, "invited")
+        answer = self.tried(lambda: self.hands.post("activate", new.key, body=body))
         if answer is None:
             return multiple()
-        assert before.state is CeremonyState.LIVE
-        assert before.ready <= self.store.now <= before.deadline
+        new.copy = msgspec.json.decode(answer.body, type=wire.Enrolment).id
+        return new
+
+    @rule(copy=copies, old=laptops, pin=st.sampled_from([PIN, PIN, None]))
+    def issue(self, copy: str, old: Laptop, pin: str | None) -> None:
+        before = self.hands.ceremony(copy)
+        if self.tried(self.hands.grant, old.key, copy, pin):
+            assert before.state is CeremonyState.LIVE
+            assert before.ready <= self.hands.store.now <= before.deadline
+
+    @rule(target=laptops, copy=copies, old=laptops)
+    def hand_in(self, copy: str, old: Laptop) -> object:
+        """A grant and a good bundle under it, handed in by a new laptop."""
+        before = self.hands.ceremony(copy)
+        answer = self.tried(self.hands.grant, old.key, copy)
+        if answer is None:
+            return multiple()
         grant = verify_grant(answer.body, ISSUER.public)
-        assert grant.cnf == old.key.public
-        assert grant.nbf == self.store.now // 1000
-        return Issued(copy, old, grant, self.store.now)
+        new = Laptop(self.hands.key(), copy)
+        try:
+            self.hands.redeem(grant, old.key, new.key)
+        except VerificationError as refusal:
+            assert refusal.step == 8
+            assert refusal.code is not RefusalCode.REQUEST_KEY
+            return multiple()
+        assert before.state is CeremonyState.LIVE
+        return new
+
+    @rule(target=laptops, old=laptops, steps=st.integers(1, 4))
+    def copy_on(self, old: Laptop, steps: int) -> object:
+        """What people do: the steps in their order, up to one of them."""
+        account = self.hands.device(old.key).account
+        started = self.tried(self.hands.start, old.key)
+        if started is None:
+            return multiple()
+        copy = msgspec.json.decode(started.body, type=wire.Ceremony)
+        self.hands.store.now += copy.waits * 1000
+        new = self.hand_in(copy.id, old)
+        if not isinstance(new, Laptop):
+            return multiple()
+        if steps > 1:
+            self.name(new, account)
+        if steps > 2:
+            self.type_code(new, True)
+        if steps > 3:
+            self.finish(new)
+        return new
+
+    @rule(target=laptops, account=st.sampled_from(ACCOUNTS))
+    def activate_on(self, account: str) -> object:
+        new = self.activate(account)
+        if not isinstance(new, Laptop):
+            return multiple()
+        self.hands.store.now += 60_000
+        self.send_code(new)
+        self.type_code(new, True)
+        self.finish(new)
+        return new
+
+    @rule(new=laptops, named=st.sampled_from([*ACCOUNTS, "somebody"]))
+    def name(self, new: Laptop, named: str) -> None:
+        if new.copy:
+            body = wire.Name(named)
+            self.tried(lambda: self.hands.post("name", new.key, new.copy, body=body))
+
+    @rule(new=laptops)
+    def send_code(self, new: Laptop) -> None:
+        if new.copy:
+            self.tried(self.hands.post, "send_code", new.key, new.copy)
+
+    @rule(new=laptops, right=st.sampled_from([True, True, False]))
+    def type_code(self, new: Laptop, right: bool) -> None:
+        if not new.copy:
+            return
+        before = self.hands.ceremony(new.copy)
+        code = self.hands.sms(new.copy)
+        typed = code if right else f"{(int(code) + 1) % 10**6:06}"
+        if self.tried(self.hands.code, new.key, new.copy, typed):
+            assert right
+            assert before.named == before.account
+
+    @rule(new=laptops)
+    def finish(self, new: Laptop) -> None:
+        if not new.copy:
+            return
+        before = self.hands.ceremony(new.copy)
+        if self.tried(self.hands.finish, new.key, new.copy):
+            event(f"active by {before.kind}")
+            assert before.state is CeremonyState.CONFIRMED
+            assert before.named == before.account
+            if before.kind is CeremonyKind.COPY:
+                with self.hands.store.read() as records:
+                    old = records.device(before.old or b"")
+                assert old is not None and old.state is DeviceState.ACTIVE
+            assert self.hands.device(new.key).user_public == pin_of(new.key).public
 
     @rule(copy=copies, laptop=laptops)
     def cancel(self, copy: str, laptop: Laptop) -> None:
-        path = f"/v1/ceremonies/{copy}/cancel"
-        answer = self.ask(laptop, "POST", path, lambda r: self.service.cancel(r, copy))
-        if answer is not None:
-            assert self.copy(copy).account == laptop.account
-            assert not msgspec.json.decode(answer.body, type=wire.Ceremony).live
+        before = self.hands.ceremony(copy)
+        if self.tried(self.hands.post, "cancel", laptop.key, copy):
+            assert self.hands.device(laptop.key).account == before.account
+            assert not self.hands.ceremony(copy).open
 
-    @rule(issued=grants, reason=st.sampled_from(ReportReason))
-    def report(self, issued: Issued, reason: ReportReason) -> None:
-        path = f"/v1/ceremonies/{issued.copy}/reports"
-        body = msgspec.json.encode(wire.Report(issued.grant.cti.hex(), reason))
-        self.ask(issued.old, "POST", path, lambda r: self.service.report(r, issued.copy), body=body)
-
-    @rule(laptop=laptops)
-    @precondition(lambda self: self.enrolled > 1)
-    def revoke(self, laptop: Laptop) -> None:
-        with self.store.write() as records:
-            records.revoke(laptop.key.kid)
-        laptop.revoked = True
-
-    @rule(target=laptops, issued=grants, named=st.sampled_from(ACCOUNTS))
-    def redeem(self, issued: Issued, named: str) -> object:
-        """A good bundle under this grant, handed in by its own new laptop."""
-        new = Laptop(DeviceKey.generate(self.random.randbytes), named)
-        before = self.copy(issued.copy)
-        if not self.hand_in(issued, new, named):
-            return multiple()
-        assert self.store.now <= issued.grant.exp * 1000
-        assert named == issued.old.account
-        assert not issued.old.revoked
-        assert before.state is CeremonyState.LIVE
-        assert self.copy(issued.copy).state is CeremonyState.DONE
-        self.enrolled += 1
-        return new
-
-    @rule(issued=consumes(grants), new=laptops)
-    def redeem_for_a_laptop_that_is_enrolled(self, issued: Issued, new: Laptop) -> None:
-        if new.key.public != issued.old.key.public:
-            assert not self.hand_in(issued, new, issued.old.account)
+    @rule(laptop=laptops, other=laptops)
+    def revoke(self, laptop: Laptop, other: Laptop) -> None:
+        if self.tried(self.hands.post, "revoke", laptop.key, other.key.kid.hex()):
+            assert self.hands.device(other.key).state is not DeviceState.ACTIVE
 
     # -- what never happens -------------------------------------------------------------------
 
     @invariant()
-    def every_enrolment_has_its_own_grant_and_copy(self) -> None:
-        if not hasattr(self, "store"):
+    def the_books_balance(self) -> None:
+        if not hasattr(self, "hands"):
             return
-        with closing(sqlite3.connect(self.path)) as database:
-
-            def one(query: str) -> int:
-                return int(database.execute(query).fetchone()[0] or 0)
-
-            def most(table: str, column: str, state: str) -> int:
-                return one(
-                    f"SELECT max(n) FROM (SELECT count(*) AS n FROM {table}"  # noqa: S608
-                    f" WHERE state LIKE '{state}' GROUP BY {column})"
-                )
-
-            assert most("ceremonies", "account", "live") <= 1
-            assert most("grants", "ceremony", "issued") <= 1
-            assert most("grants", "ceremony", "spent") <= 1
-            assert most("grants", "ceremony", "%") <= POLICY.grants
-            assert not one(
-                "SELECT count(*) FROM grants JOIN ceremonies ON ceremonies.id = grants.ceremony"
-                " WHERE grants.state = 'issued' AND ceremonies.state != 'live'"
-            )
-            assert one("SELECT max(wrong_names) FROM ceremonies") <= POLICY.wrong_names
-            assert one("SELECT count(*) FROM redemptions") == self.enrolled
-            assert one("SELECT count(*) FROM devices") == self.enrolled + len(ACCOUNTS)
-
-    # -- helpers ------------------------------------------------------------------------------
-
-    def copy(self, copy: str) -> Ceremony:
-        with self.store.read() as records:
-            ceremony = records.ceremony(bytes.fromhex(copy))
-        assert ceremony is not None
-        return ceremony
-
-    def request(self, laptop: Laptop, method: str, path: str, body: bytes) -> Request:
-        return self.store.request(laptop.key, method, path, body, self.random)
-
-    def ask(
-        self, laptop: Laptop, method: str, path: str, call: object, *, body: bytes = b"{}"
-    ) -> Answer | None:
-        """The answer, or None for a refusal of the kinds that a copy may meet."""
-        try:
-            return call(self.request(laptop, method, path, body))  # type: ignore[operator, no-any-return]
-        except Problem as problem:
-            elsewhere = problem.code is ServiceCode.NOT_FOUND
-            assert elsewhere or problem.code in COPY_CODES, problem
-            return None
-
-    def hand_in(self, issued: Issued, new: Laptop, named: str) -> bool:
-        bundle = bundle_of(issued.grant, issued.old.key, new.key)
-        request = self.request(new, "POST", "/v1/redemptions", bundle)
-        try:
-            return self.service.redeem(request, named, "new").status == 201
-        except VerificationError as refusal:
-            assert refusal.step == 8, refusal
-            assert refusal.code is not RefusalCode.REQUEST_KEY
-            return False
+        with self.hands.store.read() as records:
+            connection = records._connection
+            machines = list(connection.execute(devices.select()))
+            running = list(connection.execute(ceremonies.select()))
+            granted = list(connection.execute(grants.select()))
+            assert records.verify_audit().keys() == set(ACCOUNTS)
+            assert records.count(audit.name) >= len(running)
+            proofs = records.count(redemptions.name)
+        active = Counter(row.account for row in machines if row.state == DeviceState.ACTIVE)
+        assert all(count <= SLOTS for count in active.values())
+        assert all(row.user_public for row in machines if row.state == DeviceState.ACTIVE)
+        reserved = [row for row in running if row.state in OPEN]
+        assert len({row.account for row in reserved}) == len(reserved)
+        held = {(r.account, r.slot) for r in machines if r.state == DeviceState.ACTIVE}
+        assert not held & {(row.account, row.slot) for row in reserved}
+        done = [row for row in running if row.state == CeremonyState.DONE]
+        assert len(machines) >= len(ACCOUNTS) + len(done)
+        assert all(row.named == row.account for row in done)
+        assert all(row.wrong_codes <= 9 and row.code <= 3 and row.names <= 3 for row in running)
+        assert all(row.wrong_pins <= 9 for row in machines)
+        per = Counter(row.ceremony for row in granted)
+        assert all(count <= POLICY.grants for count in per.values())
+        assert proofs == sum(row.state == "spent" for row in granted)
 
 
-CopyMachine.TestCase.settings = settings(
+CeremonyMachine.TestCase.settings = settings(
     max_examples=40,
-    stateful_step_count=30,
+    stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-TestAnyOrderOfEvents = CopyMachine.TestCase
+TestAnyOrderOfEvents = CeremonyMachine.TestCase
 
 
-def ceremony(**changes: int) -> Ceremony:
-    times = {"started": 0, "ready": 60_000, "deadline": 120_000, **changes}
-    return Ceremony(bytes(16), "alice", bytes(16), CeremonyState.LIVE, **times)
+CEREMONY = Ceremony(
+    id=bytes(16),
+    account="alice",
+    kind=CeremonyKind.COPY,
+    old=bytes(16),
+    state=CeremonyState.LIVE,
+    slot=1,
+    started=0,
+    ready=60_000,
+    deadline=120_000,
+)
 
 
 @pytest.mark.parametrize(
@@ -259,13 +268,13 @@ def ceremony(**changes: int) -> Ceremony:
 )
 def test_the_wait_is_rounded_up(now: Millis, left: int) -> None:
     """A laptop told to come back in n seconds is never told so again for a fraction."""
-    assert waits(ceremony(), now) == left
-    assert waits(replace(ceremony(), state=CeremonyState.CANCELLED), now) == 0
+    assert waits(CEREMONY, now) == left
+    assert waits(replace(CEREMONY, state=CeremonyState.CANCELLED), now) == 0
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"wait": -1}, {"rounds": -1}, {"lifetime": 0}, {"grants": 0}, {"wrong_names": 0}],
+    [{"wait": -1}, {"rounds": -1}, {"lifetime": 0}, {"grants": 0}, {"codes": 0}],
 )
 def test_a_policy_without_sense_is_refused(changes: dict[str, int]) -> None:
     """ValueError when it is made, not a surprise when it is used."""

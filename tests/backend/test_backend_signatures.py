@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from backend.world import World, code_of
 from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon.backend import wire
-from nearproof.daemon.backend.rules import Problem
+from nearproof.daemon.backend.facts import Problem
 from nearproof.daemon.backend.signatures import (
     CLOCK_SKEW,
     IDEMPOTENCY_KEY,
@@ -176,7 +176,7 @@ async def test_over_http_a_request_cannot_be_sent_to_another_place(here: World) 
     """A signed cancel of one copy does not cancel another; nor with a second key beside it."""
     old = await here.activated("alice")
     async with here.laptop(old) as laptop:
-        copy = await laptop.start_copy()
+        copy = await laptop.start_copy(None)
     url = f"{here.backend.url}/v1/ceremonies/{'00' * 16}/cancel"
     fields = {"Content-Type": wire.JSON, IDEMPOTENCY_KEY: "the-signed-key"}
     headers = sign(old, "POST", url, fields, b"{}", int(time.time()))

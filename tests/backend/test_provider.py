@@ -175,7 +175,7 @@ async def test_a_retry_keeps_its_idempotency_key(tmp_path: Path) -> None:
         async with Provider(joined, KEY) as provider:
             for _ in range(2):
                 with pytest.raises(ProviderError) as caught:
-                    await provider.start_copy()
+                    await provider.start_copy(None)
                 assert caught.value.reason is ProviderReason.UNAVAILABLE
     keys = [
         line.partition(": ")[2]
@@ -289,7 +289,7 @@ def test_holding_a_provider_imports_no_server_and_no_http_client() -> None:
     """Not before the first request, and the server's parts never."""
     program = (
         "import sys, nearproof.daemon.provider\n"
-        "heavy = {'sqlalchemy', 'starlette', 'uvicorn', 'httpx2', 'http_message_signatures'}\n"
+        "heavy = {'sqlalchemy', 'starlette', 'uvicorn', 'http_message_signatures', 'alembic'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(

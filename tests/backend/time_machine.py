@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon.backend.exchange import Request
-from nearproof.daemon.backend.rules import Millis
+from nearproof.daemon.backend.facts import Millis
 from nearproof.daemon.backend.signatures import IDEMPOTENCY_KEY, HttpMessage, sign
 from nearproof.daemon.backend.store import Store
 
@@ -27,9 +27,15 @@ class TimeMachine(Store):
         return self.now
 
     def request(
-        self, key: DeviceKey, method: str, path: str, body: bytes, random: Random
+        self,
+        key: DeviceKey,
+        method: str,
+        path: str,
+        body: bytes,
+        random: Random,
+        idempotency: str = "",
     ) -> Request:
-        """A request signed now, with an idempotency key of its own."""
-        headers = {IDEMPOTENCY_KEY: random.randbytes(16).hex()}
+        """A request signed now, with an idempotency key of its own if none is given."""
+        headers = {IDEMPOTENCY_KEY: idempotency or random.randbytes(16).hex()}
         signed = sign(key, method, ORIGIN + path, headers, body, self.now // 1000)
         return Request(HttpMessage(method, ORIGIN + path, signed), body)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -20,15 +20,21 @@ import msgspec
 from backend.bundles import bundle_of
 from nearproof.crypto.grant import Grant
 from nearproof.crypto.identity import DeviceKey
+from nearproof.crypto.primitives import sha256
+from nearproof.crypto.userkey import UserKey
 from nearproof.daemon.backend import wire
-from nearproof.daemon.backend.admin import invite
-from nearproof.daemon.backend.rules import BackendPolicy
+from nearproof.daemon.backend.admin import invite, revoke
+from nearproof.daemon.backend.data_dir import DataDir, open_data_dir
+from nearproof.daemon.backend.desk import sms_key
+from nearproof.daemon.backend.enrolling import sms_code
+from nearproof.daemon.backend.policy import BackendPolicy
 from nearproof.daemon.backend.signatures import IDEMPOTENCY_KEY, sign
 from nearproof.daemon.join import Joined, JoinLine, client_context
 from nearproof.daemon.provider import Provider
 
 CHILD = Path(__file__).with_name("child.py")
-NO_WAIT = BackendPolicy(wait=0)
+NO_WAIT = BackendPolicy(wait=0, newcomer=0)
+PHONE = "+4512345678"
 
 _worlds = count(1)
 
@@ -63,11 +69,17 @@ class BackendProcess:
         return code
 
 
-def start_backend(data_dir: Path, policy: BackendPolicy = NO_WAIT, port: int = 0) -> BackendProcess:
+def start_backend(
+    data_dir: Path,
+    policy: BackendPolicy = NO_WAIT,
+    port: int = 0,
+    database: str | None = None,
+) -> BackendProcess:
     """Start a server on this folder; returns when it answers."""
     chosen = msgspec.json.encode(policy).decode()
     process = subprocess.Popen(
-        [sys.executable, str(CHILD), str(data_dir), chosen, str(port)], stdout=subprocess.PIPE
+        [sys.executable, str(CHILD), str(data_dir), chosen, str(port), database or ""],
+        stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
     ready = msgspec.json.decode(process.stdout.readline())
@@ -79,9 +91,11 @@ def start_backend(data_dir: Path, policy: BackendPolicy = NO_WAIT, port: int = 0
 
 
 @contextmanager
-def backend(data_dir: Path, policy: BackendPolicy = NO_WAIT) -> Iterator[BackendProcess]:
+def backend(
+    data_dir: Path, policy: BackendPolicy = NO_WAIT, *, database: str | None = None
+) -> Iterator[BackendProcess]:
     """A server for as long as the block runs."""
-    running = start_backend(data_dir, policy)
+    running = start_backend(data_dir, policy, database=database)
     try:
         yield running
     finally:
@@ -96,6 +110,7 @@ class World:
     backend: BackendProcess
     policy: BackendPolicy = NO_WAIT
     number: int = field(default_factory=lambda: next(_worlds))
+    database: str | None = None
 
     def __post_init__(self) -> None:
         self.random = Random(self.number)
@@ -110,24 +125,56 @@ class World:
     def laptop(self, key: DeviceKey) -> Provider:
         return Provider(self.backend.joined, key)
 
+    def open(self) -> AbstractContextManager[DataDir]:
+        """The server's own folder and database."""
+        return open_data_dir(self.data_dir, self.database)
+
     def invite(self, account: str) -> str:
-        return invite(self.data_dir, self.name(account), self.policy)
+        name = self.name(account)
+        return invite(self.data_dir, name, self.policy, phone=PHONE, database=self.database)
+
+    def revoke(self, key: DeviceKey) -> None:
+        revoke(self.data_dir, key.kid, database=self.database)
+
+    def sms_code(self, enrolment: str) -> str:
+        """The code in force, as the SMS says it."""
+        with self.open() as data, data.store.read() as records:
+            ceremony = records.ceremony(bytes.fromhex(enrolment))
+            assert ceremony is not None
+            return sms_code(sms_key(data.issuer), ceremony)
+
+    async def confirm(self, laptop: Provider, enrolment: str, key: DeviceKey) -> wire.Enrolment:
+        """The SMS code and the PIN: the laptop is active."""
+        await laptop.check_code(enrolment, self.sms_code(enrolment))
+        return await laptop.finish(enrolment, pin_of(key))
 
     async def activated(self, account: str) -> DeviceKey:
-        """The first laptop of a new account."""
+        """A laptop that an account has got by invite."""
         key = self.key()
         async with self.laptop(key) as laptop:
-            await laptop.activate(self.invite(account), f"laptop of {account}")
+            begun = await laptop.activate(self.invite(account), f"laptop of {account}")
+            await laptop.send_code(begun.id)
+            await self.confirm(laptop, begun.id, key)
         return key
 
     async def granted(self, old: DeviceKey) -> Grant:
         """A grant for one QR of a laptop that is enrolled."""
         async with self.laptop(old) as laptop:
-            return await laptop.grant((await laptop.start_copy()).id)
+            return await laptop.grant((await laptop.start_copy(pin_of(old))).id, pin_of(old))
 
     async def bundled(self, old: DeviceKey, new: DeviceKey) -> bytes:
         """A bundle that holds, under a grant of the running ceremony."""
         return bundle_of(await self.granted(old), old, new)
+
+    async def copied(self, old: DeviceKey, account: str = "alice", label: str = "new") -> DeviceKey:
+        """Another laptop of the account, by a whole copy."""
+        new = self.key()
+        bundle = await self.bundled(old, new)
+        async with self.laptop(new) as laptop:
+            begun = await laptop.redeem(bundle, label)
+            await laptop.name(begun.id, self.name(account))
+            await self.confirm(laptop, begun.id, new)
+        return new
 
     def client(self) -> httpx2.AsyncClient:
         """Plain HTTP to the server, for what no client of ours would send."""
@@ -162,14 +209,17 @@ class World:
         self,
         signer: DeviceKey | None,
         bundle: bytes,
-        account: str = "alice",
         label: str = "new laptop",
         idempotency: str = "",
     ) -> httpx2.Response:
         """A redemption as `send` sends it."""
-        query = urlencode({"account": self.name(account), "label": label})
-        target = f"/v1/redemptions?{query}"
+        target = f"/v1/redemptions?{urlencode({'label': label})}"
         return await self.send(signer, "POST", target, bundle, wire.BUNDLE, idempotency)
+
+
+def pin_of(key: DeviceKey, pin: str = "839274") -> UserKey:
+    """The user key of a PIN on this laptop, without the work that makes guessing slow."""
+    return UserKey(sha256(key.seed() + pin.encode()))
 
 
 def code_of(response: httpx2.Response) -> tuple[int, str, int | None]:

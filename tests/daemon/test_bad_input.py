@@ -80,7 +80,7 @@ async def air() -> AsyncIterator[str]:
 
 
 def enrol(home: Path) -> None:
-    Home(home).save_device(Device(DEVICE_SEED, "anna", "old"))
+    Home(home).save_device(Device(DEVICE_SEED, "anna", "old", bytes(32), bytes(16)))
 
 
 # -- QR codes that are not the one ----------------------------------------------------------
@@ -212,7 +212,7 @@ async def test_backend_down(home: Path) -> None:
 
 async def test_a_stored_proof_waits_for_the_backend(home: Path) -> None:
     """NEW keeps the proof while the backend is down, and hands it off first of all."""
-    waiting = Enrolment(bytes(32), "new", b"bundle")
+    waiting = Enrolment(bytes(32), "new", b"bundle", bytes(32), bytes(16))
     Home(home).save_enrolment(waiting)
     ran = await run(home, "new", "copy", "--user-id", "anna")
     assert (ran.code, ran.failed["reason"]) == (30, "unreachable")
@@ -230,6 +230,12 @@ async def test_a_damaged_key_file_is_left_alone(home: Path, content: str) -> Non
         ran = await run(home, *command, typed="AAAA\n")
         assert ran.failed["reason"] == "FileDamaged" and "device.json" in ran.failed["text"]
     assert file.read_text() == content
+
+
+async def test_an_invite_needs_a_phone(home: Path) -> None:
+    """A new account without one is the operator's slip, not a bug."""
+    ran = await run(home, "backend", "invite", "anna")
+    assert ran.code == 2 and "phone number" in ran.err
 
 
 async def test_nobody_to_type(home: Path, air: str) -> None:

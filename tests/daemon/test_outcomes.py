@@ -33,8 +33,10 @@ from recording import Recorder
 
 # Errors that never leave the module that raises them: their handlers turn them into others.
 INSIDE = {
-    "HostFault",  # ends one host of the emulated air
+    "NotAsAgreed",  # becomes a failed check of the conformance suite
     "NotHttp",  # becomes ProviderError
+    "SmsNotSent",  # tried again
+    "HostFault",  # ends one host of the emulated air
     "BusLost",  # becomes NotifierError or FingerprintError
     "CallRefused",  # likewise
     "ChildLost",  # becomes CameraError or costs a frame

@@ -7,41 +7,47 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backend.world import NO_WAIT, BackendProcess, start_backend
+from backend.world import NO_WAIT, PHONE, BackendProcess, start_backend
 from daemon.laptops import FAST
 from nearproof.ble.virtual.air import open_air
 from nearproof.config.home import Backend, Home, HomeBusy
 from nearproof.config.settings import Settings
+from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.session.actions import EndReason
 from nearproof.crypto.verifier import verify_bundle
 from nearproof.daemon import new, old
 from nearproof.daemon.backend.admin import invite
-from nearproof.daemon.backend.rules import BackendPolicy
+from nearproof.daemon.backend.policy import BackendPolicy
+from nearproof.daemon.backend.wire import CeremonyState
 from nearproof.daemon.console import Console, InputNeeded
+from nearproof.daemon.demo.stage import Person
 from nearproof.daemon.laptop import AlreadyEnrolled, Laptop
 from nearproof.daemon.outcomes import SessionEnded
-from nearproof.daemon.provider import ProviderError, ProviderReason
+from nearproof.daemon.provider import Provider, ProviderError, ProviderReason
 from nearproof.daemon.views import view_named
 
 
 class Out(io.StringIO):
     """Standard output whose events can be waited for."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Callable[[str], None]) -> None:
         super().__init__()
+        self._asked = asked
         self.events: list[dict[str, Any]] = []
         self._news = asyncio.Event()
 
     def write(self, text: str) -> int:
         if text.strip():
             self.events.append(json.loads(text))
+            if self.events[-1]["event"] == "asked":
+                self._asked(self.events[-1]["what"])
             self._news.set()
         return len(text)
 
@@ -91,7 +97,12 @@ class Desk:
         reading, writing = os.pipe()
         self.stack.callback(os.close, reading)
         self.stack.callback(_close, writing)
-        out = Out()
+        person = Person(self.folder / "backend" / "sms.jsonl")
+
+        def asked(what: str) -> None:
+            self._task(types(person, what, writing))
+
+        out = Out(asked)
         console = Console(role=name, as_json=True, out=out, typed=reading)
         settings = Settings(radio=self.air, camera=f"lens:{self.screen}?seed=3", label=name)
         return Side(Laptop(home, settings, console), out, writing)
@@ -100,12 +111,8 @@ class Desk:
         """A laptop with an activated authenticator."""
         side = self.side("old")
         if side.laptop.home.device() is None:
-            code = invite(self.folder / "backend", "anna", NO_WAIT)
-
-            async def type_code() -> str:
-                return code
-
-            await new.activate(side.laptop, type_code)
+            code = invite(self.folder / "backend", "anna", NO_WAIT, phone=PHONE)
+            await new.activate(side.laptop, code)
         return side
 
     def shows(self, side: Side) -> asyncio.Task[None]:
@@ -119,6 +126,12 @@ class Desk:
         task = asyncio.create_task(story)
         self.stack.callback(task.cancel)
         return task
+
+
+async def types(person: Person, what: str, keyboard: int) -> None:
+    """Whatever a person knows: yes, the PIN, the SMS code."""
+    if (typed := await person.answer(what)) is not None:
+        os.write(keyboard, f"{typed}\n".encode())
 
 
 def _close(descriptor: int) -> None:
@@ -139,7 +152,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 async def to_the_code(desk: Desk, old_side: Side, new_side: Side) -> tuple[Any, Any, str]:
     showing, scanning = desk.shows(old_side), desk.scans(new_side)
     code = (await new_side.out.until("code"))["code"]
-    await old_side.out.until("asked")
+    await old_side.out.until("code_wanted")
     return showing, scanning, code
 
 
@@ -207,15 +220,17 @@ async def test_the_proof_survives_a_dead_backend(desk: Desk) -> None:
     with pytest.raises(ProviderError) as failed:
         await scanning
     assert failed.value.reason is ProviderReason.UNREACHABLE
+    assert new_side.out.told("proof_kept")
     await showing
     kept = new_side.laptop.home.enrolment()
     assert kept is not None and kept.bundle
     desk.backend = start_backend(desk.folder / "backend", port=desk.backend.port)
     again = desk.side("new")
     await new.copy(again.laptop, user="anna")
-    assert [event["event"] for event in again.out.events] == [
+    assert [event["event"] for event in again.out.events if event["event"] != "asked"] == [
         "proof_found",
         "accepted",
+        "sms_sent",
         "activated",
     ]
 
@@ -226,14 +241,14 @@ async def test_waiting_rides_out_a_backend_that_is_away(
     """An hour's wait does not end because the backend was restarted in it."""
     old_side = await desk.old()
     desk.backend.kill()
-    port = desk.backend.port
-    desk.backend = start_backend(desk.folder / "backend", BackendPolicy(wait=8), port)
+    port, policy = desk.backend.port, BackendPolicy(wait=8, newcomer=0)
+    desk.backend = start_backend(desk.folder / "backend", policy, port)
     monkeypatch.setattr(old, "POLL", 1)
     showing = desk.shows(old_side)
     await old_side.out.until("waiting")
     desk.backend.kill()
     await old_side.out.until("backend_away")
-    desk.backend = start_backend(desk.folder / "backend", BackendPolicy(wait=8), port)
+    desk.backend = start_backend(desk.folder / "backend", policy, port)
     await old_side.out.until("qr_shown")
     showing.cancel()
     await asyncio.gather(showing, return_exceptions=True)
@@ -251,7 +266,7 @@ async def test_one_command_at_a_time_holds_a_home(desk: Desk) -> None:
     await honest(desk, await desk.old(), desk.side("new"))
 
 
-async def test_a_proof_file_is_there_even_if_the_proof_is_refused(desk: Desk) -> None:
+async def test_a_proof_file_is_there_even_if_the_proof_is_not_taken(desk: Desk) -> None:
     """Just then somebody wants to judge it; a place that cannot be written fails first."""
     old_side, new_side = await desk.old(), desk.side("new")
     with pytest.raises(OSError):
@@ -259,9 +274,10 @@ async def test_a_proof_file_is_there_even_if_the_proof_is_refused(desk: Desk) ->
     assert new_side.out.events == []
     kept = desk.folder / "proof.cbor"
     showing = desk.shows(old_side)
-    scanning = asyncio.create_task(new.copy(new_side.laptop, user="mallory", proof=kept))
+    scanning = asyncio.create_task(new.copy(new_side.laptop, user="anna", proof=kept))
     code = (await new_side.out.until("code"))["code"]
-    await old_side.out.until("asked")
+    await old_side.out.until("code_wanted")
+    desk.backend.kill()
     old_side.type(code)
     with pytest.raises(ProviderError):
         await scanning
@@ -269,31 +285,38 @@ async def test_a_proof_file_is_there_even_if_the_proof_is_refused(desk: Desk) ->
     verify_bundle(kept.read_bytes(), desk.backend.joined.issuer)
 
 
-async def test_another_users_name_is_refused(desk: Desk) -> None:
+async def test_another_users_name_gets_no_sms(desk: Desk) -> None:
     """The QR of an account that is not the one named on NEW enrols nothing there."""
     old_side, new_side = await desk.old(), desk.side("new")
     showing, scanning = desk.shows(old_side), desk.scans(new_side, user="mallory")
     code = (await new_side.out.until("code"))["code"]
-    await old_side.out.until("asked")
+    await old_side.out.until("code_wanted")
     old_side.type(code)
-    with pytest.raises(ProviderError) as refused:
-        await scanning
-    assert (refused.value.step, refused.value.code) == (8, "wrong_account")
     await showing
+    await new_side.out.until("sms_sent")
+    scanning.cancel()
+    await asyncio.gather(scanning, return_exceptions=True)
     assert new_side.laptop.home.device() is None
-    await new.copy(desk.side("new").laptop, user="anna")
+    kept = new_side.laptop.home.enrolment()
+    assert kept is not None and kept.id
+    async with Provider(desk.backend.joined, DeviceKey.from_seed(kept.seed)) as provider:
+        assert (await provider.enrolment(kept.id)).state is CeremonyState.NAMED
+        await provider.name(kept.id, "anna")
+    await new.copy(desk.side("new").laptop)
+    device = desk.side("new").laptop.home.device()
+    assert device is not None and device.account == "anna"
 
 
 async def test_a_proof_refused_for_good_makes_room_for_a_new_scan(desk: Desk) -> None:
     """OLD showed another QR since: the stored proof is dropped, and NEW scans again."""
     old_side, new_side = await desk.old(), desk.side("new")
-    showing, scanning = desk.shows(old_side), desk.scans(new_side, user="mallory")
-    code = (await new_side.out.until("code"))["code"]
-    await old_side.out.until("asked")
+    showing, scanning, code = await to_the_code(desk, old_side, new_side)
+    desk.backend.kill()
     old_side.type(code)
     with pytest.raises(ProviderError):
         await scanning
     await showing
+    desk.backend = start_backend(desk.folder / "backend", port=desk.backend.port)
     other = await desk.old()
     showing = desk.shows(other)
     await other.out.until("qr_shown")
@@ -304,6 +327,23 @@ async def test_a_proof_refused_for_good_makes_room_for_a_new_scan(desk: Desk) ->
     showing.cancel()
     await asyncio.gather(showing, return_exceptions=True)
     await honest(desk, await desk.old(), desk.side("new"))
+
+
+async def test_cancelling_ends_the_copy_that_runs_and_starts_none(desk: Desk) -> None:
+    """`old cancel` asks for nothing; without a copy it says so."""
+    old_side = await desk.old()
+    await old.cancel(old_side.laptop)
+    assert old_side.out.told("no_copy_here")
+    showing = desk.shows(old_side)
+    await old_side.out.until("qr_shown")
+    showing.cancel()
+    await asyncio.gather(showing, return_exceptions=True)
+    device = old_side.laptop.device()
+    async with Provider(desk.backend.joined, DeviceKey.from_seed(device.seed)) as provider:
+        assert (await provider.device()).ceremony
+        await old.cancel(old_side.laptop)
+        assert not (await provider.device()).ceremony
+    assert old_side.out.told("cancelled")
 
 
 async def test_an_ended_input_frees_the_radio(desk: Desk) -> None:

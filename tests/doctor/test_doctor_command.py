@@ -72,7 +72,7 @@ def test_the_role_is_guessed(tmp_path: Path) -> None:
     home = tmp_path / "home"
     radio = ("--radio", "hci:usb:0", "--camera", "typed")
     assert "as the new one" in run(home, *radio).stdout
-    Home(home).save_device(Device(bytes(32), "anna", "laptop"))
+    Home(home).save_device(Device(bytes(32), "anna", "laptop", bytes(32), bytes(16)))
     old = run(home, *radio, "--lang", "da")
     assert "som den gamle" in old.stdout
     assert "screen.ssh" in old.stdout

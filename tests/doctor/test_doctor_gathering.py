@@ -237,7 +237,7 @@ async def test_home(tmp_path: Path) -> None:
     """Damaged files and open ones are found; what is in them is not kept."""
     where = target(tmp_path)
     assert await home.gather(where) == home.HomeFacts(where.home.path)
-    where.home.save_device(Device(bytes(range(32)), "anna", "laptop"))
+    where.home.save_device(Device(bytes(range(32)), "anna", "laptop", bytes(32), bytes(16)))
     assert await home.gather(where) == home.HomeFacts(where.home.path)
     (where.home.path / "config.toml").write_text("radio = 7")
     device = where.home.path / "device.json"

@@ -11,7 +11,7 @@ import contextlib
 import json
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
@@ -20,9 +20,14 @@ import cv2
 import numpy as np
 import zxingcpp
 
+from nearproof.daemon.demo.stage import CODE, PIN
+
 PATIENCE: Final = 60.0  # seconds without a single event before a ceremony counts as stuck
 TYPING: Final = 6.0  # seconds the person takes at most
 ROUNDS: Final = 4  # of a grant
+
+SMS_POLL: Final = 0.1  # seconds between looks at the phone
+KNOWN: Final = {"consent": "yes", "pin": PIN, "new_pin": PIN, "new_pin_again": PIN}
 
 Event = dict[str, Any]
 Fault = Callable[["Ceremony"], Awaitable[None]]
@@ -132,6 +137,44 @@ class Role:
         return str(last.get("reason", last.get("text", "")))
 
 
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """The account's phone: the file in the folder `data` of the backend on `machine`."""
+
+    machine: Machine
+    data: str
+
+    async def codes(self) -> list[str]:
+        """Every code that was sent, the newest last."""
+        script = f"cat {self.data}/sms.jsonl 2>/dev/null || true"
+        lines = (await self.machine.run("sh", "-c", script)).stdout.splitlines()
+        texts = [json.loads(line)["text"] for line in lines]
+        return [match[1] for text in texts if (match := CODE.search(text))]
+
+
+async def answer(role: Role, phone: Phone, more: Mapping[str, str] | None = None) -> None:
+    """The person, until the process ends: PIN, yes, the code of a new SMS, and `more` by name."""
+    known, lines = len(await phone.codes()), KNOWN | dict(more or {})
+    times = 0
+    while await role.until("asked", times := times + 1):
+        what = [event for event in role.told if event.get("event") == "asked"][times - 1]["what"]
+        if what == "sms_code":
+            while len(codes := await phone.codes()) <= known:  # noqa: ASYNC110 - a file tells nobody
+                await asyncio.sleep(SMS_POLL)
+            lines[what], known = codes[-1], len(codes)
+        if what in lines:
+            role.process.write(f"{lines[what]}\n".encode())
+
+
+async def activate(machine: Machine, command: Sequence[str], code: str, phone: Phone) -> None:
+    """Make a laptop an account's first.  Raises `RuntimeError` if that does not end well."""
+    async with machine.spawn(*command, "--json", "new", "activate") as process:
+        role = Role("old", process, lambda *_: None)
+        await answer(role, phone, {"activation_code": code})
+        if await role.exit():
+            raise RuntimeError(f"not activated: {role.reason}")
+
+
 class Ceremony:
     """One ceremony under way.  `faults` strike when their "role:event" is heard, the first once."""
 
@@ -214,6 +257,7 @@ async def play(
     new_laptop: Machine,
     join_line: str,
     account: str,
+    phone: Phone,
     faults: Mapping[str, Fault] | None = None,
     *,
     seats: tuple[Seat, Seat] = (Seat(), Seat()),
@@ -242,6 +286,8 @@ async def play(
         await new_laptop.run(*new_seat.command, *home, "join", *join_line.split())
         show = ("old", "copy", "--show", f"png:{screen}")
         old = await start("old", old_laptop, old_seat, *old_seat.home, *show)
+        answering = asyncio.create_task(answer(old, phone))
+        stack.callback(answering.cancel)
         if await old.until("qr_shown") is None:
             raise RuntimeError(f"OLD shows no QR code:\n{ceremony.story()}")
         picture = (await old_laptop.run("cat", screen)).stdout
@@ -249,10 +295,9 @@ async def play(
         source = ("--typed",) if typed else ("--image", f"{files}/qr.png")
         copy = ("new", "copy", *source, "--user-id", account)
         new = await start("new", new_laptop, new_seat, *home, *copy)
-        person = asyncio.create_task(type_code(old, new, typing))
+        reads = {"qr_text": qr_text(picture)} if typed else {}
+        person = asyncio.gather(answering, answer(new, phone, reads), type_code(old, new, typing))
         try:
-            if typed and await new.until("asked"):
-                new.process.write(f"{qr_text(picture)}\n".encode())
             yield ceremony
         finally:
             person.cancel()
@@ -268,7 +313,7 @@ def qr_text(picture: bytes) -> str:
 async def type_code(old: Role, new: Role, typing: float = TYPING) -> None:
     """The person: type on OLD what NEW shows, not faster than the rounds go."""
     shown = await new.until("code")
-    asked = await old.until("asked")
+    asked = await old.until("code_wanted")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(typing):
             await old.until("round", ROUNDS)

@@ -13,10 +13,21 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from hil.ceremony import TYPING, Ceremony, Fault, Machine, Seat, folder, play
+from hil.ceremony import (
+    TYPING,
+    Ceremony,
+    Fault,
+    Machine,
+    Phone,
+    Seat,
+    activate,
+    folder,
+    play,
+)
 from hil.plan import Part, Plan, PlanError, parse
 from hil.remote import Computer, RemoteError, Unreachable
 from nearproof.ble.virtual.medium import Air
+from nearproof.daemon.demo.stage import PHONE
 from rig.backend import ACCOUNT, open_backend
 from rig.errors import GuestError
 from rig.pair import open_rig
@@ -48,6 +59,7 @@ class Pair:
     old: Side
     new: Side
     join_line: str
+    phone: Phone
     air: Air | None  # of the rig; None where the air is nobody's
 
     def ceremony(
@@ -65,6 +77,7 @@ class Pair:
             self.new.machine,
             self.join_line,
             ACCOUNT,
+            self.phone,
             faults,
             seats=(old, new),
             typed=typed,
@@ -94,7 +107,7 @@ async def _rig() -> AsyncIterator[Pair]:
             Side(laptop, Seat(), part.radio, _python(part), await _facts(laptop, part, role))
             for laptop, role in zip(rig.laptops, ROLES, strict=True)
         ]
-        yield Pair(old, new, backend.join_line, rig.air)
+        yield Pair(old, new, backend.join_line, backend.phone, rig.air)
 
 
 @asynccontextmanager
@@ -122,7 +135,7 @@ async def _real(plan: Plan) -> AsyncIterator[Pair]:
             for machine, seat, part, about in zip(machines, seats, parts, facts, strict=True)
         )
         join_line = await stack.enter_async_context(_backend(old, plan.address, home))
-        yield Pair(old, new, join_line, None)
+        yield Pair(old, new, join_line, Phone(old.machine, f"{home}/backend"), None)
 
 
 @asynccontextmanager
@@ -138,9 +151,11 @@ async def _backend(old: Side, address: str, home: str) -> AsyncIterator[str]:
             raise PlanError("the backend does not start on OLD's laptop")
         join_line: str = json.loads(line)["join"]
         await old.machine.run(*nearproof, "join", *join_line.split())
-        invited = await old.machine.run(*nearproof, "backend", "invite", *data, ACCOUNT)
+        invite = ("backend", "invite", *data, "--phone", PHONE, ACCOUNT)
+        invited = await old.machine.run(*nearproof, *invite)
         code = json.loads(invited.stdout)["activation_code"]
-        await old.machine.run(*nearproof, "new", "activate", stdin=f"{code}\n".encode())
+        own = (*old.seat.command, *old.seat.home)
+        await activate(old.machine, own, code, Phone(old.machine, f"{home}/backend"))
         yield join_line
 
 

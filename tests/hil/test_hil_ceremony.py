@@ -59,7 +59,7 @@ async def known_devices(laptop: Laptop) -> str:
 
 async def honest(rig: Rig, backend: Backend) -> None:
     """One undisturbed ceremony, which has to succeed at the first try."""
-    async with play(*rig.laptops, backend.join_line, ACCOUNT) as ceremony:
+    async with play(*rig.laptops, backend.join_line, ACCOUNT, backend.phone) as ceremony:
         assert await ceremony.ended() == (0, 0), ceremony.story()
 
 
@@ -104,7 +104,9 @@ async def test_link_lost(rig: Rig, backend: Backend, step: str) -> None:
     async def drop(_: Ceremony) -> None:
         drop_links(rig.air)
 
-    async with play(*rig.laptops, backend.join_line, ACCOUNT, {step: drop}) as ceremony:
+    async with play(
+        *rig.laptops, backend.join_line, ACCOUNT, backend.phone, {step: drop}
+    ) as ceremony:
         assert await ceremony.ended() == (0, 0), ceremony.story()
         assert ceremony.struck is not None
 
@@ -120,7 +122,9 @@ async def test_bluetoothd_restarted(rig: Rig, backend: Backend, side: int, step:
         laptop.start_bluetoothd()
         await laptop.bluetooth_powered()
 
-    async with play(*rig.laptops, backend.join_line, ACCOUNT, {step: restart}) as ceremony:
+    async with play(
+        *rig.laptops, backend.join_line, ACCOUNT, backend.phone, {step: restart}
+    ) as ceremony:
         assert await ceremony.ended() == (0, 0), ceremony.story()
         assert ceremony.struck is not None
 
@@ -135,7 +139,7 @@ async def test_adapter_off_and_on(rig: Rig, backend: Backend, side: int) -> None
             await laptop.run("bluetoothctl", "power", state)
 
     step = {"old:code_wanted": switch}
-    async with play(*rig.laptops, backend.join_line, ACCOUNT, step) as ceremony:
+    async with play(*rig.laptops, backend.join_line, ACCOUNT, backend.phone, step) as ceremony:
         assert await ceremony.ended() == (0, 0), ceremony.story()
 
 
@@ -149,7 +153,9 @@ async def test_killed(rig: Rig, backend: Backend, victim: str, other: str) -> No
         await ceremony.roles[victim].exit()
         killed.set()
 
-    async with play(*rig.laptops, backend.join_line, ACCOUNT, {"new:code": kill}) as ceremony:
+    async with play(
+        *rig.laptops, backend.join_line, ACCOUNT, backend.phone, {"new:code": kill}
+    ) as ceremony:
         await killed.wait()
         ceremony.roles[other].process.signal(signal.SIGINT)
         await ceremony.ended()

@@ -38,7 +38,7 @@ async def test_a_wrong_code_ends_it(pair: Pair) -> None:
     async def mistype(ceremony: Ceremony) -> None:
         ceremony.roles["old"].process.write(b"000000\n")
 
-    async with pair.ceremony({"old:asked": mistype}) as ceremony:
+    async with pair.ceremony({"old:code_wanted": mistype}) as ceremony:
         assert await ceremony.roles["old"].exit() == WRONG_CODE, ceremony.story()
         ceremony.roles["new"].process.signal(signal.SIGINT)  # it would wait for a proof
         await ceremony.roles["new"].exit()

@@ -9,12 +9,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from hil.ceremony import Phone, activate
+from nearproof.daemon.demo.stage import PHONE
 from rig.errors import RigError
 from rig.laptop import Laptop
 from rig.shell import GuestProcess
 
 ACCOUNT = "anna"
 PORT = 8443
+DATA = "/run/rig/backend"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,17 @@ class Backend:
         """Join a laptop to it."""
         await laptop.run("nearproof", "join", *self.join_line.split())
 
+    @property
+    def phone(self) -> Phone:
+        """Where the SMS of every account go."""
+        return Phone(self.laptop, DATA)
+
     async def activate(self, laptop: Laptop, account: str = ACCOUNT) -> None:
         """Make a laptop the first one of an account."""
-        invited = await self.laptop.run("nearproof", "--json", "backend", "invite", account)
+        invite = ("backend", "invite", "--data", DATA, "--phone", PHONE, account)
+        invited = await self.laptop.run("nearproof", "--json", *invite)
         code = json.loads(invited.stdout)["activation_code"]
-        await laptop.run("nearproof", "new", "activate", stdin=f"{code}\n".encode())
+        await activate(laptop, ("nearproof",), code, self.phone)
 
 
 @asynccontextmanager
@@ -45,6 +54,7 @@ async def open_backend(laptops: tuple[Laptop, Laptop], wait: int = 0) -> AsyncIt
     first, second = laptops
     command = (
         *("nearproof", "--json", "backend", "serve", "--wait", str(wait)),
+        *("--data", DATA),
         *("--listen", f"{first.address}:{PORT}", "--reached-at", first.name),
     )
     async with first.spawn(*command) as process:

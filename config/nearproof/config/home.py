@@ -3,7 +3,7 @@
     config.toml      what the owner set
     backend.json     the backend that this laptop has joined
     device.json      the device key (Ed25519 seed) and whose account it is enrolled in
-    enrolment.json   NEW: the key made for this enrolment, and its proof
+    enrolment.json   NEW: the keys made for this enrolment, and its proof
 
 Everything is 0600 (`files.py`); the seeds are redacted from every repr.
 """
@@ -37,19 +37,32 @@ class _Seeded(msgspec.Struct, frozen=True):
 
 
 class Device(_Seeded, frozen=True, forbid_unknown_fields=True):
-    """This laptop's enrolled device key: 32-byte seed and the account it belongs to."""
+    """This laptop's enrolled device key: 32-byte seed and the account it belongs to.
+
+    `secret` (32 bytes) and `salt` (16) become the user key together with the PIN, and tell
+    nothing of it: no file here depends on the PIN.
+    """
 
     seed: bytes
     account: str
     label: str
+    secret: bytes
+    salt: bytes
 
 
 class Enrolment(_Seeded, frozen=True, forbid_unknown_fields=True):
-    """NEW: the seed made for this enrolment and the proof it got, not yet a device's key."""
+    """NEW: what was made for this enrolment and the proof it got, not yet a device's key.
+
+    `bundle` is empty for an enrolment by activation code; `id` is the backend's name of it, empty
+    before it is known.
+    """
 
     seed: bytes
     label: str
     bundle: bytes
+    secret: bytes
+    salt: bytes
+    id: str = ""
 
 
 class HomeBusy(Exception):
@@ -60,6 +73,7 @@ class Home:
     """The home folder; reads give None where nothing is stored yet, and raise `FileDamaged`."""
 
     VERSION = 1
+    KEYS_VERSION = 2  # of device.json and enrolment.json: 2 has the PIN's secret and salt
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -94,19 +108,19 @@ class Home:
 
     def device(self) -> Device | None:
         """The enrolled device key."""
-        return files.load(self.path / "device.json", "device", self.VERSION, Device)
+        return files.load(self.path / "device.json", "device", self.KEYS_VERSION, Device)
 
     def save_device(self, device: Device) -> None:
         """Remember the enrolled device key."""
-        files.save(self.path / "device.json", "device", self.VERSION, device)
+        files.save(self.path / "device.json", "device", self.KEYS_VERSION, device)
 
     def enrolment(self) -> Enrolment | None:
         """NEW: the enrolment under way."""
-        return files.load(self.path / "enrolment.json", "enrolment", self.VERSION, Enrolment)
+        return files.load(self.path / "enrolment.json", "enrolment", self.KEYS_VERSION, Enrolment)
 
     def save_enrolment(self, enrolment: Enrolment | None) -> None:
         """NEW: remember the enrolment under way, or that there is none."""
         if enrolment is None:
             files.remove(self.path / "enrolment.json")
         else:
-            files.save(self.path / "enrolment.json", "enrolment", self.VERSION, enrolment)
+            files.save(self.path / "enrolment.json", "enrolment", self.KEYS_VERSION, enrolment)

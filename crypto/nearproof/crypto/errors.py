@@ -21,6 +21,14 @@ class MalformedCode(LocalError):
     """Not six digits: not a try, ask again."""
 
 
+class MalformedPin(LocalError):
+    """Not six digits: not a try, ask again."""
+
+
+class PinTooEasy(LocalError):
+    """One of the PINs that others would try first: choose another."""
+
+
 class PeerError(PxpError):
     """The other side's bytes are not acceptable."""
 

@@ -7,12 +7,15 @@ with `--json` one event a line on standard output.  Every text stands in `texts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
 import sys
+import termios
 import textwrap
 import time
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 from nearproof.daemon.texts import Language, text
@@ -83,18 +86,35 @@ class Console:
         if not self.as_json:
             print(content, file=self._out, flush=True)
 
-    async def ask(self, what: str, step: str = "", **fields: Any) -> str:
-        """Ask for one line.  Raises `InputNeeded` where nobody can answer."""
+    async def ask(self, what: str, step: str = "", *, hidden: bool = False, **fields: Any) -> str:
+        """Ask for one line, `hidden` without echo.  Raises `InputNeeded` where nobody answers."""
         if self._no_input:
             raise InputNeeded(what)
         if self.as_json:
             self.line({"event": "asked", "role": self.role, "step": step, "what": what, **fields})
         else:
             print(text(f"ask_{what}", self.language, **fields), end=" ", file=self._err, flush=True)
-        answer = await self._lines.next()
+        with unechoed(self._lines.descriptor) if hidden else contextlib.nullcontext():
+            answer = await self._lines.next()
         if answer is None:
             raise InputNeeded(what)
         return answer.strip()
+
+
+@contextlib.contextmanager
+def unechoed(descriptor: int) -> Iterator[None]:
+    """Do not show what is typed there; nothing to do where it is no terminal."""
+    if not os.isatty(descriptor):
+        yield
+        return
+    before = termios.tcgetattr(descriptor)
+    silent = [*before]
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(descriptor, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def wrapped(sentence: str, indent: int) -> str:
@@ -109,7 +129,7 @@ class Lines:
     LIMIT = 4096
 
     def __init__(self, descriptor: int | None) -> None:
-        self._descriptor = -1 if descriptor is None else descriptor
+        self.descriptor = -1 if descriptor is None else descriptor
         self._buffer = b""
         self._ended = descriptor is None
 
@@ -127,14 +147,14 @@ class Lines:
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()
         try:
-            loop.add_reader(self._descriptor, readable.set)
+            loop.add_reader(self.descriptor, readable.set)
         except PermissionError:
             pass  # a plain file: always readable, epoll does not take it
         else:
             try:
                 await readable.wait()
             finally:
-                loop.remove_reader(self._descriptor)
-        chunk = os.read(self._descriptor, self.LIMIT)
+                loop.remove_reader(self.descriptor)
+        chunk = os.read(self.descriptor, self.LIMIT)
         self._ended = not chunk or len(self._buffer) > self.LIMIT
         self._buffer += chunk

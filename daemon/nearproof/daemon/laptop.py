@@ -25,6 +25,18 @@ class AlreadyEnrolled(Exception):
     """This laptop already has an activated authenticator."""
 
 
+class Declined(Exception):
+    """The person does not want to copy."""
+
+
+class EnrolmentEnded(Exception):
+    """The backend has ended this enrolment: `detail` is how."""
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+        super().__init__(detail)
+
+
 @dataclass(frozen=True)
 class Laptop:
     """What a role needs of the laptop that it runs on."""

@@ -1,4 +1,4 @@
-"""NEW: the laptop that is to get a copy, steps 13 to 20 of the source page.
+"""NEW: the laptop that is to get a copy, steps 13 to 19 of the source page (`enrol` goes on).
 
 Read top-down, `copy` is the story; each step's number is the source's.
 """
@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
+
 from nearproof.config import files
-from nearproof.config.home import Device, Enrolment
-from nearproof.crypto.errors import QrError, QrReason, RefusalCode
+from nearproof.config.home import Enrolment
+from nearproof.crypto.errors import QrError, QrReason
 from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.messages import QrPayload
 from nearproof.crypto.session import actions as do
 from nearproof.crypto.session.new import NewSession
+from nearproof.crypto.userkey import SALT_SIZE, SECRET_SIZE
 from nearproof.daemon.clock import boottime
 from nearproof.daemon.driver.new import NewDriver
+from nearproof.daemon.enrol import enrol
 from nearproof.daemon.laptop import AlreadyEnrolled, Laptop
 from nearproof.daemon.outcomes import SessionEnded
 from nearproof.daemon.provider import Provider, ProviderError
@@ -31,16 +34,26 @@ SEED = 32
 TYPED = "typed"  # the camera spec that means: the user types the text above the QR
 
 
-async def activate(laptop: Laptop, ask: Callable[[], Awaitable[str]]) -> None:
-    """Enrol the very first laptop of an account with the one-time code that `ask` gives."""
+async def activate(laptop: Laptop, code: str | None = None) -> None:
+    """Enrol a laptop with a one-time activation code, which is asked for if need be.
+
+    An account's very first laptop goes on at once; otherwise the waiting time is kept.
+    """
     with laptop.home.locked():
         if laptop.home.device() is not None:
             raise AlreadyEnrolled
-        backend, label, seed = laptop.backend(), laptop.label(), os.urandom(SEED)
-        async with Provider(backend, DeviceKey.from_seed(seed)) as provider:
-            device = await provider.activate(await ask(), label)
-        laptop.home.save_device(Device(seed=seed, account=device.account, label=label))
-        laptop.console.tell("activated", "26", account=device.account, label=label)
+        backend = laptop.backend()
+        enrolment = laptop.home.enrolment()
+        if enrolment is None or enrolment.bundle:
+            enrolment = _fresh(laptop)
+            laptop.home.save_enrolment(enrolment)
+        async with Provider(backend, DeviceKey.from_seed(enrolment.seed)) as provider:
+            if not enrolment.id:
+                code = code or await laptop.console.ask("activation_code")
+                begun = await provider.activate(code, enrolment.label)
+                enrolment = msgspec.structs.replace(enrolment, id=begun.id)
+                laptop.home.save_enrolment(enrolment)
+            await enrol(laptop, provider, enrolment)
 
 
 async def copy(
@@ -52,8 +65,8 @@ async def copy(
 ) -> None:
     """Get a copy of the authenticator of the laptop beside this one.
 
-    Returns when the backend has accepted the proof; raises what `outcomes` explains otherwise.
-    A proof that is stored but not yet accepted is handed off first of all.  `proof` is where
+    Returns when this laptop is active; raises what `outcomes` explains otherwise.
+    An enrolment that has its proof goes on where it stood.  `proof` is where
     the bundle is kept for `nearproof verify`, `photo` where the frame in which the QR was read
     is kept (it holds the QR's secret).
     """
@@ -64,17 +77,18 @@ async def copy(
         if proof is not None:
             files.probe(proof)
         enrolment = laptop.home.enrolment()
-        if enrolment is None:
+        if enrolment is None or not enrolment.bundle:
             await _prove(laptop, user, proof, photo)
             return
-        laptop.console.tell("proof_found", "20")
+        if not enrolment.id:
+            laptop.console.tell("proof_found", "19")
         _keep(enrolment, proof)
         await _hand_off(laptop, enrolment, user)
 
 
 async def _prove(laptop: Laptop, user: str | None, proof: Path | None, photo: Path | None) -> None:
     """Steps 13-19: see the QR, find OLD, show the code, get the proof; then hand it off."""
-    seed, label = os.urandom(SEED), laptop.label()
+    fresh = _fresh(laptop)
     camera = laptop.settings.camera
     central = open_central(laptop.settings.radio)
     try:
@@ -84,15 +98,15 @@ async def _prove(laptop: Laptop, user: str | None, proof: Path | None, photo: Pa
         session = NewSession(
             qr=qr,
             issuer_public=laptop.backend().issuer,
-            device_key=DeviceKey.from_seed(seed),
-            label=label,
+            device_key=DeviceKey.from_seed(fresh.seed),
+            label=fresh.label,
             now=boottime(),
             randomness=os.urandom,
         )
         stored: list[Enrolment] = []
 
         def store(bundle: bytes) -> None:
-            stored.append(Enrolment(seed, label, bundle))
+            stored.append(msgspec.structs.replace(fresh, bundle=bundle))
             laptop.home.save_enrolment(stored[0])
             _keep(stored[0], proof)
 
@@ -175,24 +189,35 @@ def _hear(laptop: Laptop, event: do.Event) -> None:
 
 
 async def _hand_off(laptop: Laptop, enrolment: Enrolment, user: str | None) -> None:
-    """Step 20: name the account, and give the backend the proof."""
+    """Give the backend the proof, then go through its steps."""
+    async with Provider(laptop.backend(), DeviceKey.from_seed(enrolment.seed)) as provider:
+        if not enrolment.id:
+            enrolment = await _redeem(laptop, provider, enrolment)
+        await enrol(laptop, provider, enrolment, user)
+
+
+async def _redeem(laptop: Laptop, provider: Provider, enrolment: Enrolment) -> Enrolment:
+    """The enrolment that the backend has begun for the proof; a proof refused is dropped."""
     try:
-        if user is None:
-            user = await laptop.console.ask("user", "20")
-        async with Provider(laptop.backend(), DeviceKey.from_seed(enrolment.seed)) as provider:
-            device = await provider.redeem(enrolment.bundle, user, enrolment.label)
+        begun = await provider.redeem(enrolment.bundle, enrolment.label)
     except BaseException as error:
         if isinstance(error, ProviderError) and _is_final(error):
             laptop.home.save_enrolment(None)
         else:
-            laptop.console.tell("proof_kept", "20")
+            laptop.console.tell("proof_kept", "19")
         raise
-    laptop.console.tell("accepted", "20", account=device.account)
-    laptop.home.save_device(Device(enrolment.seed, device.account, enrolment.label))
-    laptop.home.save_enrolment(None)
-    laptop.console.tell("activated", "26", account=device.account, label=enrolment.label)
+    enrolment = msgspec.structs.replace(enrolment, id=begun.id)
+    laptop.home.save_enrolment(enrolment)
+    laptop.console.tell("accepted", "19")
+    return enrolment
 
 
 def _is_final(error: ProviderError) -> bool:
-    """Whether no later try can help: the verifier refused, and not for a mistyped user ID."""
-    return error.step is not None and error.code != RefusalCode.WRONG_ACCOUNT
+    """Whether no later try can help: the verifier refused."""
+    return error.step is not None
+
+
+def _fresh(laptop: Laptop) -> Enrolment:
+    """Keys for one enrolment, and nothing of a PIN."""
+    seed, secret, salt = os.urandom(SEED), os.urandom(SECRET_SIZE), os.urandom(SALT_SIZE)
+    return Enrolment(seed=seed, label=laptop.label(), bundle=b"", secret=secret, salt=salt)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 
 from nearproof.crypto.errors import MalformedCode
 from nearproof.crypto.grant import Grant
@@ -14,19 +15,19 @@ from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.session import actions as do
 from nearproof.crypto.session.actions import RefusalReason
 from nearproof.crypto.session.old import OldSession
-from nearproof.daemon.backend.wire import Ceremony, ReportReason
+from nearproof.daemon.backend.wire import Ceremony, ReportReason, ServiceCode
 from nearproof.daemon.clock import boottime
 from nearproof.daemon.driver.old import OldDriver
-from nearproof.daemon.laptop import Laptop
+from nearproof.daemon.laptop import Declined, Laptop
 from nearproof.daemon.outcomes import SessionEnded
-from nearproof.daemon.provider import Provider, ProviderError, ProviderReason
+from nearproof.daemon.pin import agrees, with_pin
+from nearproof.daemon.provider import Provider, ProviderError
 from nearproof.daemon.radio import open_peripheral
 from nearproof.daemon.tasks import alongside
 from nearproof.daemon.views import View
 from nearproof.qr.payload import to_text
 
 POLL = 60  # seconds between looks at the waiting time
-PASSING = (ProviderReason.UNREACHABLE, ProviderReason.UNAVAILABLE)
 
 
 async def copy(laptop: Laptop, view: View) -> None:
@@ -54,15 +55,19 @@ async def _copy(laptop: Laptop, view: View, key: DeviceKey) -> None:
 
 async def cancel(laptop: Laptop) -> None:
     """Cancel the copy that was ordered here; a later one starts with a new waiting time."""
-    async with Provider(laptop.backend(), DeviceKey.from_seed(laptop.device().seed)) as provider:
-        ceremony = await provider.start_copy()  # gives the one that runs, if one does
-        await provider.cancel(ceremony.id)
-    laptop.console.tell("cancelled")
+    device = laptop.device()
+    async with Provider(laptop.backend(), DeviceKey.from_seed(device.seed)) as provider:
+        running = await _running(provider)
+        if running is None:
+            laptop.console.tell("no_copy_here")
+            return
+        await provider.cancel(running.id)
+    laptop.console.tell("cancelled", account=device.account)
 
 
 async def _wait(laptop: Laptop, provider: Provider) -> Ceremony:
     """Steps 1-7: order the copy, or find the one ordered; then wait by the server's clock."""
-    ceremony = await provider.start_copy()
+    ceremony = await _ordered(laptop, provider)
     laptop.console.tell("copy_ordered", "4-6", grants_left=ceremony.grants_left)
     while ceremony.waits > 0:
         laptop.console.tell("waiting", "7", seconds=ceremony.waits)
@@ -70,11 +75,41 @@ async def _wait(laptop: Laptop, provider: Provider) -> Ceremony:
         try:
             ceremony = await provider.ceremony(ceremony.id)
         except ProviderError as error:
-            if error.reason not in PASSING:
+            if not error.passing:
                 raise
             laptop.console.tell("backend_away", "7", detail=error.detail)  # an hour is long
     laptop.console.tell("wait_over", "8")
     return ceremony
+
+
+async def _running(provider: Provider) -> Ceremony | None:
+    """The copy that was ordered here and is not over."""
+    device = await provider.device()
+    if device.ceremony:
+        running = await provider.ceremony(device.ceremony)
+        if running.old == device.kid:
+            return running
+    return None
+
+
+async def _ordered(laptop: Laptop, provider: Provider) -> Ceremony:
+    """Steps 4-6: the copy that runs, or a new one after the PIN and "Yes, I want to copy"."""
+    running = await _running(provider)
+    if running is not None:
+        return running
+    if not await agrees(laptop, "consent", "6"):
+        raise Declined
+    return await with_pin(laptop, "5", provider.start_copy)
+
+
+async def _grant(laptop: Laptop, provider: Provider, ceremony: Ceremony) -> Grant:
+    """Step 9: the PIN again, unless it was typed for a QR a short while ago."""
+    try:
+        return await provider.grant(ceremony.id)
+    except ProviderError as error:
+        if error.code != ServiceCode.PIN_NEEDED:
+            raise
+    return await with_pin(laptop, "9", partial(provider.grant, ceremony.id))
 
 
 async def _prove(
@@ -87,7 +122,7 @@ async def _prove(
     view: View,
 ) -> None:
     """Steps 8-12 and the proof: one grant, one QR, one session."""
-    grant = await provider.grant(ceremony.id)
+    grant = await _grant(laptop, provider, ceremony)
     laptop.console.tell("grant_issued", "9")
     now = boottime()
     session = OldSession(

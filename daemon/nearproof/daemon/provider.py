@@ -13,10 +13,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-import ssl
 import time
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Final, Self, TypeVar
 from urllib.parse import urlencode
@@ -27,10 +25,29 @@ from nearproof.crypto.errors import VerificationError
 from nearproof.crypto.grant import Grant, verify_grant
 from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.session.actions import EndReason
+from nearproof.crypto.userkey import CHALLENGE_SIZE, PinContext, UserKey, make_pin_proof
+from nearproof.daemon.answers import (
+    Answer,
+    connection_failure,
+    decoded,
+    failure,
+    judged,
+    lying,
+)
+from nearproof.daemon.answers import ProviderError as ProviderError
+from nearproof.daemon.answers import ProviderReason as ProviderReason
 from nearproof.daemon.backend import wire
-from nearproof.daemon.backend.client import NotHttp, Reply, exchange
-from nearproof.daemon.backend.wire import Ceremony, Device, Info, ReportReason
-from nearproof.daemon.join import HANDSHAKE_CUT, Joined, client_context
+from nearproof.daemon.backend.client import NotHttp, exchange
+from nearproof.daemon.backend.wire import (
+    Ceremony,
+    Device,
+    Enrolment,
+    Info,
+    PinAction,
+    ReportReason,
+    Verification,
+)
+from nearproof.daemon.join import Joined, client_context
 
 T = TypeVar("T")
 
@@ -38,41 +55,6 @@ TIMEOUT: Final = 10.0  # seconds for one try: connection, request and whole answ
 TRIES: Final = 3
 PAUSE: Final = 0.25  # seconds before the second try, twice that before the third
 MAX_ANSWER: Final = 64 * 1024  # bytes
-MAX_DETAIL: Final = 200  # characters of a server's text that are shown
-
-
-class ProviderReason(StrEnum):
-    """Why the backend did not do what it was asked."""
-
-    UNREACHABLE = "unreachable"  # no connection, or no whole answer in time
-    WRONG_CERTIFICATE = "wrong_certificate"  # something else than the joined backend answers
-    LYING = "lying"  # an answer that is malformed, too large, or does not fit the question
-    UNAVAILABLE = "unavailable"  # it answers that it cannot work now
-    WAITING = "waiting"  # ask again in `seconds`
-    REFUSED = "refused"  # it says no: `code`, and `step` if it is the verifier that refuses
-
-
-class ProviderError(Exception):
-    """The backend could not be reached, could not be believed, or said no.
-
-    `code` is a `wire.ServiceCode` or a `RefusalCode` (as text: a later backend may know more).
-    """
-
-    def __init__(
-        self,
-        reason: ProviderReason,
-        detail: str = "",
-        *,
-        code: str = "",
-        step: int | None = None,
-        seconds: int = 0,
-    ) -> None:
-        self.reason = reason
-        self.detail = detail
-        self.code = code
-        self.step = step
-        self.seconds = seconds
-        super().__init__(": ".join(part for part in (str(reason), code, detail) if part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +63,14 @@ class _Question:
 
     method: str
     target: str
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     media: str = wire.JSON
     idempotency: str = ""
     signed: bool = True
+    patience: int = 0  # seconds that the backend may take on top
 
 
 _INFO: Final = _Question("GET", "/v1/info", signed=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    media: str
-    body: bytes
 
 
 class Provider:
@@ -108,7 +84,7 @@ class Provider:
         self._joined = joined
         self._key = device_key
         self._timeout = timeout
-        self._context = client_context(joined)
+        self._tls = client_context(joined)
         self._ahead: int | None = None  # the server's clock minus this laptop's boot-time clock
 
     async def __aenter__(self) -> Self:
@@ -126,30 +102,73 @@ class Provider:
         """The backend's version, issuer and time."""
         return self._learn(await self._ask(_INFO))
 
-    def _learn(self, answer: _Answer) -> Info:
+    def _learn(self, answer: Answer) -> Info:
         """Believe the info if it is the joined backend's, and set the clock by it."""
-        info = _decoded(answer, Info)
+        info = decoded(answer, Info)
         if (info.service, info.api) != (wire.SERVICE, wire.API_VERSION):
-            raise _lying(f"it is {info.service!r}, version {info.api}")
+            raise lying(f"it is {info.service!r}, version {info.api}")
         if info.issuer != self._joined.issuer:
-            raise _lying("its issuer key is not the joined one")
+            raise lying("its issuer key is not the joined one")
         self._ahead = info.now - _boottime()
         return info
 
-    # -- what can be asked, in the order of a copy ---------------------------------------
+    # -- this laptop and its account ---------------------------------------------------------
 
-    async def activate(self, code: str, label: str) -> Device:
-        """Enrol this laptop as the first of the account that `code` was made for."""
-        claim = wire.Activation(code, self._key.public, label)
-        return await self._own_device(_post("/v1/activations", msgspec.json.encode(claim)))
+    async def policy(self) -> wire.Policy:
+        """The backend's limits."""
+        return await self._json(_Question("GET", "/v1/policy", signed=False), wire.Policy)
 
     async def device(self) -> Device:
-        """How the account sees this laptop, with the newest alerts."""
+        """How the account sees this laptop."""
         return await self._own_device(_Question("GET", "/v1/device"))
 
-    async def start_copy(self) -> Ceremony:
-        """Start a copy, or go on with the one that this laptop has started."""
-        return await self._json(_post("/v1/ceremonies"), Ceremony)
+    async def devices(self) -> tuple[wire.Listed, ...]:
+        """The account's active laptops, oldest first."""
+        return (await self._json(_Question("GET", "/v1/devices"), wire.Devices)).devices
+
+    async def revoke(self, kid: str) -> Device:
+        """Revoke a laptop of the account (its kid in hex), at once."""
+        device = await self._json(_post(f"/v1/devices/{kid}/revoke"), Device)
+        if device.kid != kid:
+            raise lying("the answer is about another laptop")
+        return device
+
+    async def events(self, after: int, wait: int = 0) -> wire.Events:
+        """What has happened since the cursor; waits up to `wait` seconds (25) for the first.
+
+        Begin with cursor 0, and go on with the one in each answer.
+        """
+        query = urlencode({"after": after, "wait": wait})
+        found = await self._json(
+            _Question("GET", f"/v1/events?{query}", patience=wait), wire.Events
+        )
+        if found.cursor < after or any(event.id <= after for event in found.events):
+            raise lying("events that were asked for before")
+        return found
+
+    async def change_pin(self, old: UserKey, new: UserKey) -> Device:
+        """Swap the user key; nothing on this laptop changes with it."""
+        context = await self._context(PinAction.CHANGE)
+        body = wire.PinChange(
+            make_pin_proof(old, context),
+            new.public,
+            make_pin_proof(new, replace(context, action=PinAction.SET)),
+        )
+        return await self._own_device(_post("/v1/device/pin", body))
+
+    # -- OLD ------------------------------------------------------------------------------------
+
+    async def start_copy(self, pin: UserKey | None) -> Ceremony:
+        """Start a copy that the person wants, or go on with the one that this laptop has started.
+
+        `pin` is the user key of the PIN just typed; None states a fingerprint instead.
+        """
+        if pin is None:
+            body = wire.Start(consent=True, uv=Verification.FINGERPRINT)
+        else:
+            proof = make_pin_proof(pin, await self._context(PinAction.COPY))
+            body = wire.Start(consent=True, uv=Verification.PIN, proof=proof)
+        return await self._json(_post("/v1/ceremonies", body), Ceremony)
 
     async def ceremony(self, ceremony: str) -> Ceremony:
         """Where the copy of this id stands."""
@@ -159,62 +178,117 @@ class Provider:
         """Cancel the copy; one that is over stays as it is."""
         return await self._ceremony(_post(f"/v1/ceremonies/{ceremony}/cancel"), ceremony)
 
-    async def grant(self, ceremony: str) -> Grant:
+    async def grant(self, ceremony: str, pin: UserKey | None = None) -> Grant:
         """A new grant for one QR, verified; it voids the one before.
 
+        `pin` is the user key of the PIN just typed; needed but within half an hour of the last.
         Raises `ProviderError` with WAITING and `seconds` while the wait is not over.
         """
-        answer = await self._ask(_post(f"/v1/ceremonies/{ceremony}/grants"))
+        proof = b""
+        if pin is not None:
+            proof = make_pin_proof(pin, await self._context(PinAction.GRANT, ceremony))
+        body = wire.GrantRequest(proof)
+        answer = await self._ask(_post(f"/v1/ceremonies/{ceremony}/grants", body))
         if answer.status != 201 or answer.media != wire.essence(wire.GRANT):
-            raise _lying("not a grant")
+            raise lying("not a grant")
         try:
             grant = verify_grant(answer.body, self._joined.issuer)
         except VerificationError as error:
-            raise _lying(f"a grant that does not hold: {error}") from None
+            raise lying(f"a grant that does not hold: {error}") from None
         if grant.cnf != self._key.public:
-            raise _lying("a grant for another laptop")
+            raise lying("a grant for another laptop")
         return grant
 
     async def report(self, ceremony: str, cti: bytes, reason: ReportReason | EndReason) -> None:
         """Tell the account how the QR of this grant ended; a wrong code alerts every laptop."""
-        body = msgspec.json.encode(wire.Report(cti.hex(), ReportReason(reason)))
+        body = wire.Report(cti.hex(), ReportReason(reason))
         answer = await self._ask(_post(f"/v1/ceremonies/{ceremony}/reports", body))
         if answer.status != 204:
-            raise _lying("not the answer to a report")
+            raise lying("not the answer to a report")
 
-    async def redeem(self, bundle: bytes, account: str, label: str) -> Device:
-        """Hand the proof in: enrol this new laptop in the account that the user has named.
+    # -- NEW ------------------------------------------------------------------------------------
+
+    async def activate(self, code: str, label: str) -> Enrolment:
+        """Begin to enrol this laptop by an activation code; asked again it is the same one."""
+        body = wire.Activation(code, self._key.public, label)
+        question = _post("/v1/activations", body)
+        digest = hashlib.sha256(question.body).hexdigest()
+        return await self._json(replace(question, idempotency=f"activate-{digest[:32]}"), Enrolment)
+
+    async def redeem(self, bundle: bytes, label: str) -> Enrolment:
+        """Hand the proof in: this laptop is being enrolled from then on.
 
         The Idempotency-Key follows from the content, so that a laptop that lost the answer, or
-        its own memory, asks the same question again and costs no second try.
+        its own memory, asks the same question again.
         """
-        query = urlencode({"account": account, "label": label})
+        query = urlencode({"label": label})
         digest = hashlib.sha256(b"\0".join((query.encode(), bundle))).hexdigest()
         question = _Question(
             "POST", f"/v1/redemptions?{query}", bundle, wire.BUNDLE, f"redeem-{digest[:32]}"
         )
-        return await self._own_device(question)
+        return await self._json(question, Enrolment)
+
+    async def enrolment(self, enrolment: str) -> Enrolment:
+        """Where the enrolment of this laptop stands."""
+        return await self._enrolment(_Question("GET", f"/v1/enrolments/{enrolment}"), enrolment)
+
+    async def name(self, enrolment: str, account: str) -> Enrolment:
+        """Name the user ID; whether it was right shows by the SMS alone."""
+        question = _post(f"/v1/enrolments/{enrolment}/name", wire.Name(account))
+        return await self._enrolment(question, enrolment)
+
+    async def send_code(self, enrolment: str) -> Enrolment:
+        """Have the SMS code sent (an invite's first one), or sent again."""
+        return await self._enrolment(_post(f"/v1/enrolments/{enrolment}/codes"), enrolment)
+
+    async def check_code(self, enrolment: str, code: str) -> Enrolment:
+        """Hand in the typed SMS code."""
+        question = _post(f"/v1/enrolments/{enrolment}/code", wire.SmsCode(code))
+        return await self._enrolment(question, enrolment)
+
+    async def finish(self, enrolment: str, pin: UserKey) -> Enrolment:
+        """Set the PIN: its key's public half goes to the backend alone; this laptop is active."""
+        proof = make_pin_proof(pin, await self._context(PinAction.SET, enrolment))
+        question = _post(f"/v1/enrolments/{enrolment}/pin", wire.NewPin(pin.public, proof))
+        done = await self._enrolment(question, enrolment)
+        if done.state is not wire.CeremonyState.DONE or not done.account:
+            raise lying("an enrolment that is not done")
+        return done
 
     # -- how it is asked ------------------------------------------------------------------
 
     async def _own_device(self, question: _Question) -> Device:
         device = await self._json(question, Device)
         if device.kid != self._key.kid.hex():
-            raise _lying("the answer is about another laptop")
+            raise lying("the answer is about another laptop")
         if not device.account.isprintable():  # it is shown on a terminal
-            raise _lying("the account's name cannot be shown")
+            raise lying("the account's name cannot be shown")
         return device
 
     async def _ceremony(self, question: _Question, ceremony: str) -> Ceremony:
         answer = await self._json(question, Ceremony)
         if answer.id != ceremony:
-            raise _lying("the answer is about another copy")
+            raise lying("the answer is about another copy")
         return answer
 
-    async def _json(self, question: _Question, shape: type[T]) -> T:
-        return _decoded(await self._ask(question), shape)
+    async def _enrolment(self, question: _Question, enrolment: str) -> Enrolment:
+        answer = await self._json(question, Enrolment)
+        if answer.id != enrolment:
+            raise lying("the answer is about another enrolment")
+        return answer
 
-    async def _ask(self, question: _Question) -> _Answer:
+    async def _context(self, action: PinAction, ceremony: str = "") -> PinContext:
+        """A fresh challenge, and what a PIN proof over it is for."""
+        body = wire.ChallengeRequest(action, ceremony)
+        answer = await self._json(_post("/v1/challenges", body), wire.Challenge)
+        if len(answer.challenge) != CHALLENGE_SIZE:
+            raise lying("not a challenge")
+        return PinContext(answer.challenge, action, bytes.fromhex(ceremony), self._key.kid)
+
+    async def _json(self, question: _Question, shape: type[T]) -> T:
+        return decoded(await self._ask(question), shape)
+
+    async def _ask(self, question: _Question) -> Answer:
         """Send until an answer comes, at most `TRIES` times; raises `ProviderError`."""
         for left in reversed(range(TRIES)):
             try:
@@ -232,21 +306,21 @@ class Provider:
             await asyncio.sleep(PAUSE * (TRIES - left))
         raise AssertionError  # the last try returns or raises
 
-    async def _try(self, question: _Question) -> _Answer:
+    async def _try(self, question: _Question) -> Answer:
         headers = await self._headers(question)
         url = self._joined.url + question.target
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout + question.patience):
                 reply = await exchange(
-                    url, self._context, question.method, headers, question.body, MAX_ANSWER
+                    url, self._tls, question.method, headers, question.body, MAX_ANSWER
                 )
         except TimeoutError:
-            raise _failure(ProviderReason.UNREACHABLE, "no whole answer in time") from None
+            raise failure(ProviderReason.UNREACHABLE, "no whole answer in time") from None
         except NotHttp as error:
-            raise _lying(str(error)) from None
+            raise lying(str(error)) from None
         except (OSError, UnicodeError) as error:
-            raise _connection_failure(error) from None
-        return _judged(reply)
+            raise connection_failure(error) from None
+        return judged(reply)
 
     async def _headers(self, question: _Question) -> dict[str, str]:
         from nearproof.daemon.backend.signatures import IDEMPOTENCY_KEY, sign
@@ -264,74 +338,9 @@ class Provider:
         return sign(self._key, question.method, url, headers, question.body, created)
 
 
-def _post(target: str, body: bytes = b"{}") -> _Question:
-    return _Question("POST", target, body, idempotency=secrets.token_hex(16))
-
-
-def _judged(reply: Reply) -> _Answer:
-    """The answer, if it is one that a request of ours can have; raises `ProviderError`."""
-    if "content-encoding" in reply.headers:
-        raise _lying("an encoded answer, which nobody asked for")
-    if 300 <= reply.status < 400:
-        raise _lying("a redirect")
-    media = wire.essence(reply.headers.get("content-type", ""))
-    answer = _Answer(reply.status, media, reply.body)
-    if reply.status >= 400:
-        raise _problem(answer)
-    return answer
-
-
-def _problem(answer: _Answer) -> ProviderError:
-    """What a refusal says (RFC 9457), or LYING if it is none."""
-    if answer.media != wire.PROBLEM:
-        if answer.status >= 500:
-            return _failure(ProviderReason.UNAVAILABLE, f"status {answer.status}")
-        return _lying(f"status {answer.status} without a problem")
-    problem = _decode(answer.body, wire.ProblemDetails)
-    if problem.code == wire.ServiceCode.WAITING:
-        reason = ProviderReason.WAITING
-    else:
-        reason = ProviderReason.REFUSED if answer.status < 500 else ProviderReason.UNAVAILABLE
-    return ProviderError(
-        reason,
-        _printable(problem.detail),
-        code=_printable(problem.code),
-        step=problem.step,
-        seconds=max(0, problem.seconds or 0),
-    )
-
-
-def _connection_failure(error: Exception) -> ProviderError:
-    # A server that goes away in mid-handshake has shown no wrong certificate.
-    if isinstance(error, ssl.SSLError) and not isinstance(error, HANDSHAKE_CUT):
-        return _failure(ProviderReason.WRONG_CERTIFICATE, "not the backend that was joined")
-    return _failure(ProviderReason.UNREACHABLE, str(error) or type(error).__name__)
-
-
-def _decoded(answer: _Answer, shape: type[T]) -> T:
-    if answer.status not in (200, 201) or answer.media != wire.JSON:
-        raise _lying(f"status {answer.status}, {answer.media or 'no media type'}")
-    return _decode(answer.body, shape)
-
-
-def _decode(body: bytes, shape: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _lying(f"not a {shape.__name__}: {error}") from None
-
-
-def _failure(reason: ProviderReason, detail: str) -> ProviderError:
-    return ProviderError(reason, _printable(detail))
-
-
-def _lying(detail: str) -> ProviderError:
-    return _failure(ProviderReason.LYING, detail)
-
-
-def _printable(text: str) -> str:
-    """Text from outside as a terminal may show it: no control characters, not endless."""
-    return "".join(c if c.isprintable() else "?" for c in text[:MAX_DETAIL])
+def _post(target: str, body: msgspec.Struct | None = None) -> _Question:
+    content = msgspec.json.encode(body) if body is not None else b"{}"
+    return _Question("POST", target, content, idempotency=secrets.token_hex(16))
 
 
 def _boottime() -> int:

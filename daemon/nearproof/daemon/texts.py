@@ -69,7 +69,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Done: the new laptop has the proof. Go on there. This one stays active.",
         "Færdig: den nye bærbare har beviset. Fortsæt på den. Denne er stadig aktiv.",
     ),
-    "cancelled": ("The copy is cancelled.", "Kopieringen er annulleret."),
+    "no_copy_here": (
+        "No copy that was ordered here is under way.",
+        "Her er ingen bestilt kopiering i gang.",
+    ),
     "other_device_seen": (
         "Another device also has your QR code. It got nothing.",
         "En anden enhed har også din QR-kode. Den fik intet.",
@@ -114,10 +117,25 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Beviset er gemt: kør samme kommando igen for at aflevere det, inden ti minutter efter "
         "QR-koden.",
     ),
-    "accepted": (
-        "The proof has been accepted for {account}.",
-        "Beviset er godkendt for {account}.",
+    "accepted": ("The proof has been accepted.", "Beviset er godkendt."),
+    "sms_sent": (
+        "A temporary code has been sent by SMS to the account's phone.",
+        "En midlertidig kode er sendt på SMS til kontoens telefon.",
     ),
+    "sms_code_refused": (
+        "That code was not taken ({reason}). An empty line sends it again.",
+        "Koden blev ikke godtaget ({reason}). En tom linje sender den igen.",
+    ),
+    "wrong_pin": (
+        "Wrong PIN: {tries_left} tries left before it is locked.",
+        "Forkert PIN-kode: {tries_left} forsøg, før den spærres.",
+    ),
+    "pin_malformed": ("A PIN has six digits.", "En PIN-kode har seks cifre."),
+    "pin_too_easy": (
+        "That PIN is one of those that others would try first: choose another.",
+        "Den PIN-kode er for nem at gætte: vælg en anden.",
+    ),
+    "pins_differ": ("The two are not the same: start over.", "De to er ikke ens: start forfra."),
     # both
     "refused": (
         "A message over Bluetooth was refused ({reason}); going on.",
@@ -139,11 +157,30 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Activation code for {account}, valid for a day, usable once:",
         "Aktiveringskode til {account}, gyldig i et døgn, kan bruges én gang:",
     ),
+    "phone_changed": (
+        "The phone number of {account} is changed; it counts after 120 hours.",
+        "Telefonnummeret for {account} er ændret; det gælder efter 120 timer.",
+    ),
+    "cancelled": ("Cancelled for {account}.", "Annulleret for {account}."),
+    "nothing_to_cancel": (
+        "Nothing is being copied for {account}.",
+        "Der bliver ikke kopieret noget for {account}.",
+    ),
+    "sms": ("{id}  {account}  {kind}  {state}", "{id}  {account}  {kind}  {state}"),
+    "audit_holds": (
+        "The audit chains of {accounts} accounts hold: {entries} entries.",
+        "Revisionskæderne for {accounts} konti holder: {entries} poster.",
+    ),
     "revoked": ("Revoked {device}.", "{device} er spærret."),
     "joined": ("Joined {url}.", "Tilsluttet {url}."),
     # questions
     "ask_code": ("Code from the new laptop:", "Kode fra den nye bærbare:"),
     "ask_qr_text": ("Text above the QR code:", "Teksten over QR-koden:"),
+    "ask_consent": ("Do you want to copy? (yes/no):", "Vil du kopiere? (ja/nej):"),
+    "ask_pin": ("PIN:", "PIN-kode:"),
+    "ask_new_pin": ("Choose a PIN of six digits:", "Vælg en PIN-kode på seks cifre:"),
+    "ask_new_pin_again": ("The same PIN again:", "Gentag PIN-koden:"),
+    "ask_sms_code": ("Temporary code from the SMS:", "Midlertidig kode fra din SMS:"),
     "ask_user": ("User ID:", "Bruger-ID:"),
     "ask_activation_code": ("Activation code:", "Aktiveringskode:"),
     # advice of the scanner and refusals of a QR, by reason

@@ -4,54 +4,121 @@ from __future__ import annotations
 
 import base64
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from nearproof.crypto.primitives import Randomness
-from nearproof.daemon.backend import rules, wire
+from nearproof.daemon.backend import wire
+from nearproof.daemon.backend.copies import end
 from nearproof.daemon.backend.data_dir import open_data_dir
-from nearproof.daemon.backend.rules import BackendPolicy, Problem
-from nearproof.daemon.backend.service import CODE_SIZE, hash_code
-from nearproof.daemon.backend.wire import DeviceState, ServiceCode
+from nearproof.daemon.backend.enrolments import CODE_SIZE, hash_code
+from nearproof.daemon.backend.facts import Problem
+from nearproof.daemon.backend.outbox import Sms
+from nearproof.daemon.backend.policy import BackendPolicy
+from nearproof.daemon.backend.rules import require_settled
+from nearproof.daemon.backend.service import retire
+from nearproof.daemon.backend.wire import CeremonyState, DeviceState, EventKind, ServiceCode
 
-_GROUP = 4  # characters of a code between hyphens
+_GROUP: Final = 4  # characters of a code between hyphens
+_PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # ITU-T E.164
 
 
 def invite(
-    data_dir: Path, account: str, policy: BackendPolicy, *, randomness: Randomness = os.urandom
+    data_dir: Path,
+    account: str,
+    policy: BackendPolicy,
+    *,
+    phone: str | None = None,
+    database: str | None = None,
+    randomness: Randomness = os.urandom,
 ) -> str:
-    """A new activation code for the first laptop of `account`, which is made if it is new.
+    """A new activation code for a laptop of `account`, which is made if it is new.
 
     128 random bits in base32, in groups of four; once, for `policy.invite_lifetime` seconds.
-    Only its hash is stored: it can be shown here and never again.  Raises ValueError for a user
-    ID that is none, `Problem` (ACCOUNT_ACTIVE) where a laptop could be copied from instead.
+    Only its hash is stored: it can be shown here and never again.  `phone` (E.164) is where an
+    account that is new gets its SMS.  Raises ValueError for a user ID or number that is none,
+    or where the account has no number.  An account's active laptops are told when it is used.
     """
     name = wire.account_name(account)
     encoded = base64.b32encode(randomness(CODE_SIZE)).decode().rstrip("=")
     code = "-".join(encoded[at : at + _GROUP] for at in range(0, len(encoded), _GROUP))
-    with open_data_dir(data_dir) as data, data.store.write() as records:
-        if records.active_devices(name):
-            raise Problem(
-                ServiceCode.ACCOUNT_ACTIVE, "the account has an active laptop: copy from that one"
-            )
-        records.add_account(name)
+    with open_data_dir(data_dir, database) as data, data.store.write(name) as records:
+        known = records.add_account(name, _phone(phone) if phone else "")
+        if not known.phone:
+            raise ValueError("a new account needs a phone number, such as +4512345678")
+        if phone and known.phone != phone:
+            raise ValueError("the account has another phone number: change that first")
+        require_settled(known, records.now, policy)
         records.add_invite(hash_code(code), name, records.now + policy.invite_lifetime * 1000)
         records.log(name, "invited")
     return code
 
 
-def revoke(data_dir: Path, kid: bytes) -> None:
+def set_phone(data_dir: Path, account: str, phone: str, *, database: str | None = None) -> None:
+    """Change an account's phone number (E.164): counts after `policy.phone_settles` seconds.
+
+    An open ceremony is cancelled, and every laptop told.  Raises ValueError for a number that
+    is none, `Problem` (NOT_FOUND) for an unknown account.
+    """
+    name, number = wire.account_name(account), _phone(phone)
+    with open_data_dir(data_dir, database) as data, data.store.write(name) as records:
+        known = records.account(name)
+        if known is None:
+            raise Problem(ServiceCode.NOT_FOUND, "no such account")
+        if known.phone == number:
+            return
+        records.set_phone(known, number)
+        records.log(name, "phone_changed")
+        records.tell(name, EventKind.PHONE_CHANGED)
+        if ceremony := records.open_ceremony(name):
+            cancelled = replace(ceremony, state=CeremonyState.CANCELLED)
+            end(records, cancelled, EventKind.CANCELLED, None)
+
+
+def cancel(data_dir: Path, account: str, *, database: str | None = None) -> bool:
+    """Cancel the account's open ceremony, for somebody who calls; whether there was one."""
+    name = wire.account_name(account)
+    with open_data_dir(data_dir, database) as data, data.store.write(name) as records:
+        ceremony = records.open_ceremony(name)
+        if ceremony is None:
+            return False
+        cancelled = replace(ceremony, state=CeremonyState.CANCELLED)
+        end(records, cancelled, EventKind.CANCELLED, None)
+        return True
+
+
+def revoke(data_dir: Path, kid: bytes, *, database: str | None = None) -> None:
     """Revoke the device of this kid (16 bytes) at once; a copy that it has started is cancelled.
 
-    Raises `Problem` (UNKNOWN_DEVICE); a device that is revoked already stays as it is.
+    Raises `Problem` (UNKNOWN_DEVICE); a device that is not active stays as it is.
     """
-    with open_data_dir(data_dir) as data, data.store.write() as records:
-        device = records.device(kid)
-        if device is None:
+    with open_data_dir(data_dir, database) as data:
+        with data.store.read() as records:
+            found = records.device(kid)
+        if found is None:
             raise Problem(ServiceCode.UNKNOWN_DEVICE, "no such device")
-        if device.state is DeviceState.REVOKED:
-            return
-        records.revoke(kid)
-        ceremony = records.live_ceremony(device.account)
-        if ceremony is not None and ceremony.old == kid:
-            records.save_ceremony(rules.cancel(ceremony))
-        records.log(device.account, "revoked", detail=kid.hex())
+        with data.store.write(found.account) as records:
+            device = records.device(kid)
+            if device is not None and device.state is DeviceState.ACTIVE:
+                revoked = replace(device, state=DeviceState.REVOKED, slot=None)
+                retire(records, revoked, by=None)
+
+
+def outbox(data_dir: Path, *, database: str | None = None) -> list[Sms]:
+    """The newest SMS, newest first; their codes are not among it."""
+    with open_data_dir(data_dir, database) as data, data.store.read() as records:
+        return records.sms()
+
+
+def verify_audit(data_dir: Path, *, database: str | None = None) -> dict[str, int]:
+    """How many entries the audit chain of each account has.  Raises `AuditBroken`."""
+    with open_data_dir(data_dir, database) as data, data.store.read() as records:
+        return records.verify_audit()
+
+
+def _phone(text: str) -> str:
+    if not _PHONE.fullmatch(text):
+        raise ValueError("a phone number has a plus and its country, such as +4512345678")
+    return text

@@ -7,12 +7,13 @@ came of it, never its query.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final, ParamSpec
+from typing import Final, ParamSpec, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,19 +24,22 @@ from starlette.routing import Route
 
 from nearproof.crypto.errors import RefusalCode, VerificationError
 from nearproof.daemon.backend import wire
-from nearproof.daemon.backend.exchange import Answer, Request, problem_answer
-from nearproof.daemon.backend.rules import Problem
+from nearproof.daemon.backend.databases import THREADS
+from nearproof.daemon.backend.exchange import Answer, Request, json_answer, problem_answer
+from nearproof.daemon.backend.facts import Problem
 from nearproof.daemon.backend.service import Service
 from nearproof.daemon.backend.signatures import HttpMessage
-from nearproof.daemon.backend.store import THREADS
 from nearproof.daemon.backend.wire import ServiceCode
 
 BODY_TIMEOUT: Final = 10.0  # seconds for a request's whole body
 MAX_DISCARDED: Final = 16 << 20  # bytes of a body that is too large
+MAX_WAIT: Final = 25  # seconds that a question for events may stay open
+EVENT_POLL: Final = 0.5  # seconds between looks for them
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class App:
@@ -43,75 +47,98 @@ class App:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="backend")
+        self.stopping = asyncio.Event()
+        self.threads = ThreadPoolExecutor(THREADS, thread_name_prefix="backend")
         self.starlette = Starlette(
-            routes=[_route(method, path, handler, self) for method, path, handler in ROUTES],
+            routes=[_route(method, path, self._handler(of), self) for method, path, of in ROUTES],
             exception_handlers={HTTPException: _no_such_route},
         )
         self.starlette.router.redirect_slashes = False  # a client of ours follows no redirect
 
     def close(self) -> None:
         """Wait for the work in hand."""
-        self._threads.shutdown()
+        self.threads.shutdown()
 
     async def info(self, _http: HttpRequest) -> Answer:
         """GET /v1/info."""
         return await self._run(self._service.info)
 
-    async def activate(self, http: HttpRequest) -> Answer:
-        """POST /v1/activations."""
-        return await self._run(self._service.activate, await _request(http))
+    async def policy(self, _http: HttpRequest) -> Answer:
+        """GET /v1/policy."""
+        return await self._run(self._service.policy)
 
-    async def device(self, http: HttpRequest) -> Answer:
-        """GET /v1/device."""
-        return await self._run(self._service.device, await _request(http))
-
-    async def start(self, http: HttpRequest) -> Answer:
-        """POST /v1/ceremonies."""
-        return await self._run(self._service.start, await _request(http))
-
-    async def ceremony(self, http: HttpRequest) -> Answer:
-        """GET /v1/ceremonies/{ceremony}."""
-        return await self._run(self._service.ceremony, await _request(http), _id(http))
-
-    async def cancel(self, http: HttpRequest) -> Answer:
-        """POST /v1/ceremonies/{ceremony}/cancel."""
-        return await self._run(self._service.cancel, await _request(http), _id(http))
-
-    async def grant(self, http: HttpRequest) -> Answer:
-        """POST /v1/ceremonies/{ceremony}/grants."""
-        return await self._run(self._service.grant, await _request(http), _id(http))
-
-    async def report(self, http: HttpRequest) -> Answer:
-        """POST /v1/ceremonies/{ceremony}/reports."""
-        return await self._run(self._service.report, await _request(http), _id(http))
+    async def health(self, _http: HttpRequest) -> Answer:
+        """GET /v1/health."""
+        return await self._run(self._service.health)
 
     async def redeem(self, http: HttpRequest) -> Answer:
         """POST /v1/redemptions."""
         too_large = VerificationError(1, RefusalCode.SIZE, f"more than {wire.MAX_BUNDLE} bytes")
         request = await _request(http, wire.BUNDLE, wire.MAX_BUNDLE, too_large)
-        account, label = _one(http, "account"), _one(http, "label")
-        return await self._run(self._service.redeem, request, account, label)
+        return await self._run(self._service.redeem, request, _one(http, "label"))
 
-    async def _run(self, work: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
+    async def events(self, http: HttpRequest) -> Answer:
+        """GET /v1/events: answered when something has happened, or after `wait` seconds."""
+        request = await _request(http)
+        after, wait = _number(http, "after", 2**53), _number(http, "wait", MAX_WAIT)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, partial(work, *args, **kwargs))
+        until = loop.time() + wait
+        while True:
+            answer = await self._run(self._service.events, request, after)
+            left = until - loop.time()
+            if answer is not None:
+                return answer
+            if left <= 0 or self.stopping.is_set():
+                return json_answer(200, wire.Events(after, ()))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), min(left, EVENT_POLL))
+
+    def _handler(self, of: Handler | str) -> Handler:
+        if not isinstance(of, str):
+            return of
+
+        async def handler(_app: App, http: HttpRequest) -> Answer:
+            request = await _request(http)
+            work: Callable[..., Answer] = getattr(self._service, of)
+            return await self._run(work, request, *map(str, http.path_params.values()))
+
+        return handler
+
+    async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.threads, partial(work, *args, **kwargs))
 
 
 Handler = Callable[[App, HttpRequest], Awaitable[Answer]]
 
-ROUTES: Final[tuple[tuple[str, str, Handler], ...]] = (
+_COPY: Final = "/v1/ceremonies/{ceremony}"
+_ENROLMENT: Final = "/v1/enrolments/{ceremony}"
+
+ROUTES: Final[tuple[tuple[str, str, Handler | str], ...]] = (
     ("GET", "/v1/info", App.info),
-    ("POST", "/v1/activations", App.activate),
-    ("GET", "/v1/device", App.device),
-    ("POST", "/v1/ceremonies", App.start),
-    ("GET", "/v1/ceremonies/{ceremony}", App.ceremony),
-    ("POST", "/v1/ceremonies/{ceremony}/cancel", App.cancel),
-    ("POST", "/v1/ceremonies/{ceremony}/grants", App.grant),
-    ("POST", "/v1/ceremonies/{ceremony}/reports", App.report),
+    ("GET", "/v1/policy", App.policy),
+    ("GET", "/v1/health", App.health),
+    ("GET", "/v1/device", "device"),
+    ("POST", "/v1/device/pin", "change_pin"),
+    ("GET", "/v1/devices", "devices"),
+    ("POST", "/v1/devices/{kid}/revoke", "revoke"),
+    ("GET", "/v1/events", App.events),
+    ("POST", "/v1/challenges", "challenge"),
+    ("POST", "/v1/ceremonies", "start"),
+    ("GET", _COPY, "ceremony"),
+    ("POST", f"{_COPY}/cancel", "cancel"),
+    ("POST", f"{_COPY}/grants", "grant"),
+    ("POST", f"{_COPY}/reports", "report"),
+    ("POST", "/v1/activations", "activate"),
     ("POST", "/v1/redemptions", App.redeem),
+    ("GET", _ENROLMENT, "enrolment"),
+    ("POST", f"{_ENROLMENT}/name", "name"),
+    ("POST", f"{_ENROLMENT}/codes", "send_code"),
+    ("POST", f"{_ENROLMENT}/code", "check_code"),
+    ("POST", f"{_ENROLMENT}/pin", "finish"),
 )
-"""Method, path and handler of every operation of the contract."""
+"""Method, path and handler of every operation of the contract; or the service's method, which
+takes the request and what stands in the path."""
 
 
 def _route(method: str, path: str, handler: Handler, app: App) -> Route:
@@ -186,15 +213,18 @@ def _url(http: HttpRequest) -> str:
     return f"{http.scope['scheme']}://{http.headers.get('host', '')}{target}"
 
 
-def _id(http: HttpRequest) -> str:
-    return str(http.path_params["ceremony"])
-
-
 def _one(http: HttpRequest, name: str) -> str:
     values = http.query_params.getlist(name)
     if len(values) != 1:
         raise Problem(ServiceCode.MALFORMED, f"the query has one {name}")
     return values[0]
+
+
+def _number(http: HttpRequest, name: str, most: int) -> int:
+    text = _one(http, name)
+    if not (text.isascii() and text.isdecimal()) or len(text) > 16 or int(text) > most:
+        raise Problem(ServiceCode.MALFORMED, f"{name} is a number, at most {most}")
+    return int(text)
 
 
 async def _no_such_route(_http: HttpRequest, error: Exception) -> Response:

@@ -2,7 +2,8 @@
 
     issuer.json   the issuer key's seed: who holds it makes grants
     tls.pem       the server's certificate and its key
-    backend.db    the database (SQLite, with -wal and -shm beside it while it runs)
+    backend.db    the database (SQLite, with -wal and -shm beside it while it runs), if it is here
+    sms.jsonl     what the file port has sent, if SMS go there
 
 Everything is made at the first start, 0600 in a 0700 folder, and never overwritten: laptops
 have pinned both keys.
@@ -54,20 +55,19 @@ class DataDir:
 
 
 @contextmanager
-def open_data_dir(path: Path, randomness: Randomness = os.urandom) -> Iterator[DataDir]:
-    """Open the folder, making what is missing.
+def open_data_dir(
+    path: Path, database: str | None = None, randomness: Randomness = os.urandom
+) -> Iterator[DataDir]:
+    """Open the folder, making what is missing; `database` is a URL in place of its SQLite file.
 
     Raises `FileDamaged` for a file that is not what it should be or that others may read,
-    `SchemaUnknown` for a database of another version.
+    `SchemaUnknown` for a database of another version, `DatabaseRefused` for another kind.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(path):
         issuer = _issuer(path / "issuer.json", randomness)
         pin = _certificate_pin(path / "tls.pem")
-        database = path / "backend.db"
-        database.touch(mode=0o600)
-        _require_private(database)
-        store = Store(database)
+        store = Store(database or _sqlite_url(path / "backend.db"))
     try:
         yield DataDir(path, issuer, store, pin)
     finally:
@@ -83,6 +83,12 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _sqlite_url(path: Path) -> str:
+    path.touch(mode=0o600)
+    _require_private(path)
+    return f"sqlite:///{path}"
 
 
 def _issuer(path: Path, randomness: Randomness) -> DeviceKey:

@@ -5,3 +5,20 @@ from __future__ import annotations
 
 class SchemaUnknown(Exception):
     """The database was made by another version of this program; nothing was changed."""
+
+
+class AuditBroken(Exception):
+    """An account's audit chain does not hold from this row on."""
+
+    def __init__(self, account: str, seq: int) -> None:
+        self.account = account
+        self.seq = seq
+        super().__init__(f"{account}: from entry {seq} on")
+
+
+class DatabaseRefused(Exception):
+    """The database named cannot be used: not SQLite or PostgreSQL, or with a password in it."""
+
+
+class SmsPortUnknown(Exception):
+    """A port is file, console, webhook:URL or modem."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -10,8 +9,9 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from nearproof.crypto.errors import RefusalCode, VerificationError
+from nearproof.crypto.primitives import hmac_sha256
 from nearproof.daemon.backend import wire
-from nearproof.daemon.backend.rules import Problem
+from nearproof.daemon.backend.facts import Problem
 from nearproof.daemon.backend.signatures import IDEMPOTENCY_KEY, HttpMessage
 from nearproof.daemon.backend.wire import ServiceCode
 
@@ -28,6 +28,14 @@ _STATUS: Final = {
     ServiceCode.DEVICE_REVOKED: 403,
     ServiceCode.INVITE: 403,
     ServiceCode.NOT_ITS_OLD: 403,
+    ServiceCode.NOT_ITS_NEW: 403,
+    ServiceCode.CONSENT: 400,
+    ServiceCode.PIN_NEEDED: 403,
+    ServiceCode.WRONG_PIN: 403,
+    ServiceCode.PIN_LOCKED: 403,
+    ServiceCode.DEVICE_DEAD: 403,
+    ServiceCode.TOO_NEW: 403,
+    ServiceCode.WRONG_SMS_CODE: 403,
     ServiceCode.NOT_FOUND: 404,
     ServiceCode.METHOD: 405,
     ServiceCode.TOO_LARGE: 413,
@@ -39,7 +47,6 @@ _STATUS: Final = {
 _REFUSED_STATUS: Final = {
     RefusalCode.SIZE: 413,
     RefusalCode.REQUEST_KEY: 403,
-    RefusalCode.WRONG_ACCOUNT: 403,
 }
 
 
@@ -67,10 +74,10 @@ class Request:
             )
         return str(keys[0])
 
-    def fingerprint(self) -> bytes:
-        """What makes two requests the same: SHA-256 over method, URL and body."""
+    def fingerprint(self, key: bytes) -> bytes:
+        """What makes two requests the same: HMAC-SHA-256 over method, URL and body."""
         head = f"{self.message.method} {self.message.url}\n".encode()
-        return hashlib.sha256(head + self.body).digest()
+        return hmac_sha256(key, head + self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +97,13 @@ def json_answer(status: int, content: msgspec.Struct) -> Answer:
 
 def problem_answer(error: Problem | VerificationError) -> Answer:
     """The refusal as problem details (RFC 9457)."""
-    step: int | None = None
-    seconds: int | None = None
+    step = seconds = tries_left = None
+    devices: tuple[wire.Listed, ...] = ()
     if isinstance(error, VerificationError):
         step = error.step
         status = _REFUSED_STATUS.get(error.code, 409 if step == 8 else 422)
     else:
-        seconds = error.seconds
+        seconds, tries_left, devices = error.seconds, error.tries_left, error.devices
         status = _STATUS.get(error.code, 409)
     details: Any = wire.ProblemDetails(
         type=f"urn:nearproof:problem:{error.code}",
@@ -106,5 +113,7 @@ def problem_answer(error: Problem | VerificationError) -> Answer:
         detail=error.detail,
         step=step,
         seconds=seconds,
+        tries_left=tries_left,
+        devices=devices,
     )
     return Answer(status, wire.PROBLEM, msgspec.json.encode(details), seconds)

@@ -1,52 +1,79 @@
-"""What one transaction reads and writes: rows in, the facts of `rules` out."""
+"""What one transaction reads and writes: rows in, the facts of the rules out."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import asdict, replace
+from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 
-from nearproof.daemon.backend.exchange import Answer
-from nearproof.daemon.backend.rules import (
+from nearproof.daemon.backend.facts import (
+    Account,
     Ceremony,
     Device,
     Grant,
     GrantState,
     Invite,
     Millis,
-    settled,
 )
+from nearproof.daemon.backend.ledger import GENESIS
+from nearproof.daemon.backend.outbox import Outbox
+from nearproof.daemon.backend.rules import Standing, settled
 from nearproof.daemon.backend.schema import (
     accounts,
-    alerts,
-    answers,
-    audit,
     ceremonies,
+    challenges,
     devices,
     grants,
     invites,
     redemptions,
     reports,
 )
-from nearproof.daemon.backend.wire import Alert, CeremonyState, DeviceState, ReportReason
+from nearproof.daemon.backend.wire import (
+    OPEN,
+    CeremonyKind,
+    CeremonyState,
+    DeviceState,
+    EventKind,
+    PinAction,
+    ReportReason,
+)
 
-ANSWERS_KEPT: Final = 86_400_000  # ms; far longer than a signature can be replayed
-ALERTS_SHOWN: Final = 20
 
-
-class Records:
-    """The rows of one transaction; `now` is the database's clock when it had its lock."""
-
-    def __init__(self, connection: Connection, now: Millis) -> None:
-        self._connection = connection
-        self.now = now
+class Records(Outbox):
+    """The rows of one transaction."""
 
     # -- accounts and invites ---------------------------------------------------------------
 
-    def add_account(self, name: str) -> None:
+    def add_account(self, name: str, phone: str = "") -> Account:
         """Make the account if it is not there."""
-        if self._one(select(accounts).where(accounts.c.name == name)) is None:
-            self._write(insert(accounts).values(name=name, created=self.now))
+        account = self.account(name)
+        if account is None:
+            account = Account(name, phone, 0)
+            self._write(
+                insert(accounts).values(
+                    **asdict(account), created=self.now, audit_seq=0, audit_head=GENESIS
+                )
+            )
+        return account
+
+    def account(self, name: str) -> Account | None:
+        """The account of this name."""
+        row = self._one(select(accounts).where(accounts.c.name == name))
+        return row and Account(row.name, row.phone, row.phone_since)
+
+    def set_phone(self, account: Account, phone: str) -> None:
+        """Another number; the account's first one counts at once."""
+        since = self.now if account.phone else 0
+        self._write(
+            update(accounts)
+            .where(accounts.c.name == account.name)
+            .values(phone=phone, phone_since=since)
+        )
+
+    def standing(self, account: Account) -> Standing:
+        """How it stands for a ceremony; one that is overdue is put down as expired first."""
+        return Standing(account, self.open_ceremony(account.name), self.active(account.name))
 
     def add_invite(self, code_hash: bytes, account: str, expires: Millis) -> None:
         """Store an activation code, by its hash."""
@@ -70,34 +97,60 @@ class Records:
     def device(self, kid: bytes) -> Device | None:
         """The device of this kid, active or not."""
         row = self._one(select(devices).where(devices.c.kid == kid))
-        return row and Device(row.kid, row.public, row.account, row.label, DeviceState(row.state))
+        return row and _device(row)
 
-    def active_devices(self, account: str) -> list[bytes]:
-        """The kids of the account's active devices."""
-        query = select(devices.c.kid).where(
+    def active(self, account: str) -> list[Device]:
+        """The account's active devices, oldest first."""
+        query = select(devices).where(
             devices.c.account == account, devices.c.state == DeviceState.ACTIVE
         )
-        return [row.kid for row in self._connection.execute(query)]
+        return [_device(row) for row in self._all(query.order_by(devices.c.enrolled))]
 
     def add_device(self, device: Device) -> None:
-        """Enrol a device."""
+        """A device that was not known."""
+        self._write(insert(devices).values(**asdict(device)))
+
+    def save_device(self, device: Device) -> None:
+        """A device that has changed."""
+        self._write(update(devices).where(devices.c.kid == device.kid).values(**asdict(device)))
+
+    def retire(self, device: Device) -> None:
+        """A device that is active no more; the open ceremony that it had started is cancelled."""
+        self.save_device(device)
+        ceremony = self.open_ceremony(device.account)
+        if ceremony is not None and ceremony.old == device.kid:
+            self.save_ceremony(replace(ceremony, state=CeremonyState.CANCELLED))
+            self.tell(device.account, EventKind.CANCELLED, ceremony=ceremony.id)
+
+    # -- challenges ---------------------------------------------------------------------------
+
+    def put_challenge(
+        self, device: bytes, action: PinAction, ceremony: bytes, challenge: bytes, expires: Millis
+    ) -> None:
+        """The one challenge for this action; an older one is void."""
+        self.drop_challenge(device, action)
         self._write(
-            insert(devices).values(
-                kid=device.kid,
-                public=device.public,
-                account=device.account,
-                label=device.label,
-                state=device.state,
-                enrolled=self.now,
+            insert(challenges).values(
+                device=device,
+                action=action,
+                ceremony=ceremony,
+                challenge=challenge,
+                expires=expires,
             )
         )
 
-    def revoke(self, kid: bytes) -> None:
-        """The device is revoked from now on."""
+    def challenge(self, device: bytes, action: PinAction, ceremony: bytes) -> bytes | None:
+        """The challenge (32 bytes) that is good now."""
+        row = self._one(
+            select(challenges).where(challenges.c.device == device, challenges.c.action == action)
+        )
+        good = row is not None and row.ceremony == ceremony and self.now <= row.expires
+        return bytes(row.challenge) if row is not None and good else None
+
+    def drop_challenge(self, device: bytes, action: PinAction) -> None:
+        """It has been used."""
         self._write(
-            update(devices)
-            .where(devices.c.kid == kid)
-            .values(state=DeviceState.REVOKED, revoked=self.now)
+            delete(challenges).where(challenges.c.device == device, challenges.c.action == action)
         )
 
     # -- ceremonies ---------------------------------------------------------------------------
@@ -106,47 +159,49 @@ class Records:
         """The ceremony as it stands now."""
         return self._ceremony(select(ceremonies).where(ceremonies.c.id == ceremony_id))
 
-    def live_ceremony(self, account: str) -> Ceremony | None:
-        """The account's live ceremony; one that is overdue is put down as expired first."""
-        ceremony = self._ceremony(
-            select(ceremonies).where(
-                ceremonies.c.account == account, ceremonies.c.state == CeremonyState.LIVE
-            )
-        )
-        if ceremony is not None and ceremony.state is not CeremonyState.LIVE:
+    def open_ceremony(self, account: str) -> Ceremony | None:
+        """The account's open ceremony; one that is overdue is put down as expired first."""
+        ceremony = self.peek_ceremony(account)
+        if ceremony is not None and not ceremony.open:
             self.save_ceremony(ceremony)
             return None
         return ceremony
 
-    def add_ceremony(self, ceremony: Ceremony) -> None:
-        """A new ceremony."""
-        self._write(
-            insert(ceremonies).values(
-                id=ceremony.id,
-                account=ceremony.account,
-                old=ceremony.old,
-                state=ceremony.state,
-                started=ceremony.started,
-                ready=ceremony.ready,
-                deadline=ceremony.deadline,
-                wrong_names=ceremony.wrong_names,
-            )
+    def peek_ceremony(self, account: str) -> Ceremony | None:
+        """The account's ceremony that was open last time anybody wrote it down."""
+        return self._ceremony(
+            select(ceremonies).where(ceremonies.c.account == account, ceremonies.c.state.in_(OPEN))
         )
 
-    def save_ceremony(self, ceremony: Ceremony) -> None:
-        """Its state and count; when it is over, no grant of it stays current."""
-        over = ceremony.state is not CeremonyState.LIVE
-        self._write(
-            update(ceremonies)
-            .where(ceremonies.c.id == ceremony.id)
-            .values(
-                state=ceremony.state,
-                wrong_names=ceremony.wrong_names,
-                ended=self.now if over else None,
-            )
+    def starts(self, old: bytes, since: Millis) -> list[Millis]:
+        """When this laptop has started copies after `since`."""
+        query = select(ceremonies.c.started).where(
+            ceremonies.c.old == old, ceremonies.c.started > since
         )
-        if over:
-            self.void_grants(ceremony.id)
+        return [row.started for row in self._all(query)]
+
+    def add_ceremony(self, ceremony: Ceremony) -> None:
+        """A new ceremony."""
+        self._write(insert(ceremonies).values(**asdict(ceremony)))
+
+    def save_ceremony(self, ceremony: Ceremony) -> None:
+        """A ceremony that has changed.
+
+        When it is over, no grant of it stays current, no code is sent any more, and a laptop that
+        has not become active by it never will.
+        """
+        self._write(
+            update(ceremonies).where(ceremonies.c.id == ceremony.id).values(**asdict(ceremony))
+        )
+        if ceremony.open:
+            return
+        self.void_grants(ceremony.id)
+        self.void_codes(ceremony.id)
+        self._write(
+            update(devices)
+            .where(devices.c.kid == ceremony.new, devices.c.state == DeviceState.ENROLLING)
+            .values(state=DeviceState.ABANDONED)
+        )
 
     # -- grants -------------------------------------------------------------------------------
 
@@ -178,21 +233,9 @@ class Records:
         )
 
     def spend(self, cti: bytes, device: bytes, bundle: bytes) -> None:
-        """The grant has enrolled this device."""
+        """The grant has led to this device."""
         self._write(update(grants).where(grants.c.cti == cti).values(state=GrantState.SPENT))
         self._write(insert(redemptions).values(cti=cti, device=device, bundle=bundle, at=self.now))
-
-    def new_label(self, ceremony_id: bytes) -> str:
-        """The label of the device that the ceremony has enrolled, "" if none."""
-        query = (
-            select(devices.c.label)
-            .join(redemptions, redemptions.c.device == devices.c.kid)
-            .join(grants, grants.c.cti == redemptions.c.cti)
-            .where(grants.c.ceremony == ceremony_id)
-        )
-        return self._connection.execute(query).scalar() or ""
-
-    # -- reports, alerts, audit ---------------------------------------------------------------
 
     def add_report(self, cti: bytes, reason: ReportReason) -> bool:
         """Store OLD's report; False if it has been made before."""
@@ -202,89 +245,14 @@ class Records:
         self._write(insert(reports).values(cti=cti, reason=reason, at=self.now))
         return True
 
-    def alert(self, account: str, ceremony_id: bytes, kind: str) -> None:
-        """Alert every active device of the account."""
-        for kid in self.active_devices(account):
-            self._write(
-                insert(alerts).values(device=kid, ceremony=ceremony_id, kind=kind, at=self.now)
-            )
-
-    def alerts(self, kid: bytes) -> tuple[Alert, ...]:
-        """The newest alerts of a device, newest first."""
-        query = (
-            select(alerts)
-            .where(alerts.c.device == kid)
-            .order_by(alerts.c.id.desc())
-            .limit(ALERTS_SHOWN)
-        )
-        return tuple(
-            Alert(row.kind, row.ceremony.hex(), row.at // 1000)
-            for row in self._connection.execute(query)
-        )
-
-    def log(
-        self,
-        account: str,
-        event: str,
-        *,
-        device: bytes | None = None,
-        ceremony: bytes | None = None,
-        detail: str = "",
-    ) -> None:
-        """One audit row."""
-        self._write(
-            insert(audit).values(
-                at=self.now,
-                account=account,
-                event=event,
-                device=device,
-                ceremony=ceremony,
-                detail=detail,
-            )
-        )
-
-    # -- answers ------------------------------------------------------------------------------
-
-    def answer(self, signer: bytes, key: str) -> tuple[bytes, Answer] | None:
-        """What this signer's idempotency key has been answered: request fingerprint, answer."""
-        row = self._one(select(answers).where(answers.c.signer == signer, answers.c.key == key))
-        return row and (row.fingerprint, Answer(row.status, row.media, row.body))
-
-    def remember(self, signer: bytes, key: str, fingerprint: bytes, answer: Answer) -> None:
-        """Keep the answer for a day, and forget those that are older."""
-        self._write(delete(answers).where(answers.c.at < self.now - ANSWERS_KEPT))
-        self._write(
-            insert(answers).values(
-                signer=signer,
-                key=key,
-                fingerprint=fingerprint,
-                status=answer.status,
-                media=answer.media,
-                body=answer.body,
-                at=self.now,
-            )
-        )
-
-    # -- helpers ------------------------------------------------------------------------------
-
     def _ceremony(self, query: Select[Any]) -> Ceremony | None:
         row = self._one(query)
-        return row and settled(
-            Ceremony(
-                id=row.id,
-                account=row.account,
-                old=row.old,
-                state=CeremonyState(row.state),
-                started=row.started,
-                ready=row.ready,
-                deadline=row.deadline,
-                wrong_names=row.wrong_names,
-            ),
-            self.now,
-        )
+        if row is None:
+            return None
+        fields = dict(row._mapping)
+        fields |= {"kind": CeremonyKind(row.kind), "state": CeremonyState(row.state)}
+        return settled(Ceremony(**fields), self.now)
 
-    def _one(self, query: Select[Any]) -> Row[Any] | None:
-        return self._connection.execute(query).one_or_none()
 
-    def _write(self, statement: Any) -> None:
-        self._connection.execute(statement)
+def _device(row: Row[Any]) -> Device:
+    return Device(**dict(row._mapping) | {"state": DeviceState(row.state)})

@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import msgspec
@@ -22,8 +23,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from nearproof.daemon.backend.app import App
 from nearproof.daemon.backend.data_dir import DataDir, open_data_dir
-from nearproof.daemon.backend.rules import BackendPolicy
+from nearproof.daemon.backend.desk import sms_key
+from nearproof.daemon.backend.policy import BackendPolicy
 from nearproof.daemon.backend.service import Service
+from nearproof.daemon.backend.sms.dispatch import Dispatcher
+from nearproof.daemon.backend.sms.ports import port_named
+from nearproof.daemon.backend.sms.texts import Language
 from nearproof.daemon.join import JoinLine, check_origin
 
 CONNECTIONS: Final = 512  # at once; more are answered 503
@@ -54,15 +59,20 @@ def serve(
     *,
     ready: Callable[[Ready], None],
     reached_at: str | None = None,
+    database: str | None = None,
+    sms: str = "file",
+    language: Language = "en",
 ) -> None:
     """Serve until SIGINT or SIGTERM; `ready` is called once, when requests are answered.
 
-    Port 0 takes a free one.  `reached_at` is the host name or address for the join line where
-    it is not `host`; for a wildcard the address of the default route stands in.  Raises
+    `database` is a URL in place of the folder's own file, `sms` the port that SMS go to.  Port 0
+    takes a free one.  `reached_at` is the host name or address for the join line where it is not
+    `host`; for a wildcard the address of the default route stands in.  Raises
     `OSError` where it cannot listen, `JoinError` where no laptop could use the address, and what
     `open_data_dir` raises.
     """
-    with open_data_dir(data_dir) as data, _listen(host, port) as listener:
+    carrier = port_named(sms, data_dir)
+    with open_data_dir(data_dir, database) as data, _listen(host, port) as listener:
         shown = (reached_at or _reachable(host)).lower()
         name = f"[{shown}]" if ":" in shown else shown
         url = f"https://{name}:{listener.getsockname()[1]}"
@@ -70,10 +80,22 @@ def serve(
         line = JoinLine(url, data.pin, data.issuer.public)
         app = App(Service(data.store, data.issuer, policy, os.urandom))
         try:
+            dispatcher = Dispatcher(
+                data.store, sms_key(data.issuer), carrier, language, app.threads
+            )
             server = _Server(_config(app, data), Ready(url, str(line), os.getpid()), ready)
-            asyncio.run(server.serve(sockets=[listener]))
+            asyncio.run(_run(server, app, dispatcher, listener))
         finally:
             app.close()
+
+
+async def _run(server: _Server, app: App, dispatcher: Dispatcher, listener: socket.socket) -> None:
+    """Serve and hand SMS over; a signal ends both, and questions that wait for events."""
+    server.stopping = app.stopping
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(dispatcher.run(app.stopping))
+        await server.serve(sockets=[listener])
+        app.stopping.set()
 
 
 class _Protocol(H11Protocol):
@@ -101,6 +123,12 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._ready = ready
         self._tell = tell
+        self.stopping = asyncio.Event()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Requests in hand are finished, those that only wait are answered."""
+        super().handle_exit(sig, frame)
+        self.stopping.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell."""

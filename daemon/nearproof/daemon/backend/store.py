@@ -1,123 +1,91 @@
-"""Transactions on the one SQLite file, and the clock that decides.
+"""Transactions, and the clock that decides.
 
-WAL with full sync: what a committed transaction wrote survives `kill -9` and a power cut.
-A write takes the database's lock before it reads anything (BEGIN IMMEDIATE), so that what it
-decides on cannot change under it, however many processes serve the same file.
+What a committed transaction wrote survives `kill -9` and a power cut.  A write has its lock
+before it reads what it decides on: the whole SQLite file, or on PostgreSQL the row of its
+account (`locked`), so that it cannot change under it, however many workers there are.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final
 
-from sqlalchemy import Connection, create_engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import DBAPIError
 
-from nearproof.daemon.backend import schema
-from nearproof.daemon.backend.errors import SchemaUnknown
+from nearproof.daemon.backend.databases import LOCK_TIMEOUT, database
+from nearproof.daemon.backend.facts import Millis, Problem
+from nearproof.daemon.backend.migrations import migrate
 from nearproof.daemon.backend.records import Records
-from nearproof.daemon.backend.rules import Millis, Problem
+from nearproof.daemon.backend.schema import accounts
 from nearproof.daemon.backend.wire import ServiceCode
-
-THREADS: Final = 8  # readers and the writer; more would only wait for each other
-LOCK_TIMEOUT: Final = 10.0  # seconds to wait for other writers
-
-# `unixepoch('subsec')` needs SQLite 3.42; the Julian day has carried milliseconds since 3.0.
-_NOW: Final = text("SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)")
-
-_TRANSIENT: Final = frozenset(
-    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
-)
 
 
 class Store:
-    """The database of one backend.  Thread-safe; raises `SchemaUnknown` on opening."""
+    """The database of one backend.  Thread-safe; raises `SchemaUnknown` on opening.
 
-    def __init__(self, path: Path) -> None:
-        self._engine = create_engine(
-            f"sqlite:///{path}",
-            pool_size=THREADS,
-            max_overflow=0,
-            pool_timeout=LOCK_TIMEOUT,
-            connect_args={"timeout": LOCK_TIMEOUT},
-            hide_parameters=True,  # an error's text must not carry a bundle or a code's hash
-        )
-        event.listen(self._engine, "connect", _set_up_connection)
-        event.listen(self._engine, "begin", _begin)
+    `url`: sqlite:///PATH or postgresql://...
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = database(url)
+        self._engine = self._database.engine()
         # SQLite makes waiting writers poll; within a process a lock queues them instead.
-        self._writers = threading.Lock()
-        self._create_tables()
+        self._writers = threading.Lock() if self._database.serial else None
+        migrate(self._engine)
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
 
     @contextmanager
-    def write(self) -> Iterator[Records]:
+    def write(self, account: str | None = None) -> Iterator[Records]:
         """One write transaction: committed on leaving, rolled back by any exception.
 
-        Raises `Problem` (BUSY) where the lock, or the disk, cannot be had.
+        It holds `account` from the start; None where nothing of an account that exists is
+        decided.  Raises `Problem` (BUSY) where the lock, or the disk, cannot be had.
         """
-        if not self._writers.acquire(timeout=LOCK_TIMEOUT):
-            raise _busy()
-        try:
-            with self._transaction("BEGIN IMMEDIATE") as records:
-                yield records
-        finally:
-            self._writers.release()
+        with self._turn(), self._transaction(reading=False, account=account) as records:
+            yield records
 
     @contextmanager
     def read(self) -> Iterator[Records]:
         """One snapshot to read from; raises `Problem` (BUSY) as `write` does."""
-        with self._transaction("BEGIN") as records:
+        with self._transaction(reading=True) as records:
             yield records
 
     def clock(self, connection: Connection) -> Millis:
         """The database's clock, the only one that decides."""
-        return int(connection.execute(_NOW).scalar_one())
+        return int(connection.execute(self._database.now).scalar_one())
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Records]:
+    def _turn(self) -> Iterator[None]:
+        if self._writers is None:
+            yield
+            return
+        if not self._writers.acquire(timeout=LOCK_TIMEOUT):
+            raise _busy()
+        try:
+            yield
+        finally:
+            self._writers.release()
+
+    @contextmanager
+    def _transaction(self, *, reading: bool, account: str | None = None) -> Iterator[Records]:
         try:
             with self._engine.connect() as connection:
-                connection = connection.execution_options(begin=begin)
+                connection = connection.execution_options(reading=reading)
                 with connection.begin():
+                    if account is not None:
+                        row = select(accounts.c.name).where(accounts.c.name == account)
+                        connection.execute(row.with_for_update())
+                    # After the lock: whoever waited for it must not decide by an older time.
                     yield Records(connection, self.clock(connection))
-        except OperationalError as error:
-            if not _transient(error.orig):
+        except DBAPIError as error:
+            if not self._database.transient(error.orig):
                 raise
             raise _busy() from error  # rolled back: nothing has happened
-
-    def _create_tables(self) -> None:
-        with self._engine.connect() as connection, connection.begin():
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if version == schema.VERSION:
-                return
-            if version != 0:
-                raise SchemaUnknown(f"the database has version {version}, not {schema.VERSION}")
-            schema.metadata.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {schema.VERSION}")
-
-
-def _set_up_connection(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # transactions are begun by `_begin`, not by the driver
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    connection.exec_driver_sql(options.get("begin", "BEGIN IMMEDIATE"))
-
-
-def _transient(error: BaseException | None) -> bool:
-    """Whether this is the state of the disk or of the lock, and no mistake of ours."""
-    code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else sqlite3.SQLITE_ERROR
-    return code & 0xFF in _TRANSIENT  # the primary code of an extended one
 
 
 def _busy() -> Problem:

@@ -1,6 +1,7 @@
 """What goes over HTTP: JSON bodies, problem details (RFC 9457), codes and media types.
 
-Client and server share this module.  Identifiers (kid, cti, ceremony) are lower-case hex,
+Client and server share this module.  What may stand in a `repr` is decided here too: no code,
+no PIN proof, no user key does.  Identifiers (kid, cti, ceremony) are lower-case hex,
 keys are standard base64, times are whole UNIX seconds on the database's clock.
 """
 
@@ -42,34 +43,104 @@ class ServiceCode(StrEnum):
     DEVICE_REVOKED = "device_revoked"
     IDEMPOTENCY_KEY = "idempotency_key"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
-    # enrolling the first laptop
+    # the PIN
+    CHALLENGE = "challenge"  # unknown, used, or too old: ask for another
+    PIN_NEEDED = "pin_needed"
+    WRONG_PIN = "wrong_pin"
+    PIN_LOCKED = "pin_locked"
+    DEVICE_DEAD = "device_dead"
+    # starting
+    CONSENT = "consent"
     INVITE = "invite"
-    ACCOUNT_ACTIVE = "account_active"
     KEY_KNOWN = "key_known"
-    # copying
     CEREMONY_RUNNING = "ceremony_running"
+    NO_SLOT = "no_slot"
+    STARTS_USED_UP = "starts_used_up"
+    TOO_NEW = "too_new"
+    PHONE_CHANGED = "phone_changed"
+    # copying
     CEREMONY_OVER = "ceremony_over"
     NOT_ITS_OLD = "not_its_old"
     WAITING = "waiting"
     GRANTS_USED_UP = "grants_used_up"
     ALREADY_USED = "already_used"
+    # enrolling
+    NOT_ITS_NEW = "not_its_new"
+    OUT_OF_TURN = "out_of_turn"
+    NAMES_USED_UP = "names_used_up"
+    CODES_USED_UP = "codes_used_up"
+    CODE_VOID = "code_void"
+    WRONG_SMS_CODE = "wrong_sms_code"
 
 
 class DeviceState(StrEnum):
-    """Where an enrolled laptop stands."""
+    """Where a laptop stands; all but ENROLLING and ACTIVE are final."""
 
+    ENROLLING = "enrolling"  # its enrolment is under way
     ACTIVE = "active"
     REVOKED = "revoked"
+    DEAD = "dead"  # too many wrong PINs
+    ABANDONED = "abandoned"  # its enrolment has ended without it
+
+
+class CeremonyKind(StrEnum):
+    """What leads to the new laptop."""
+
+    COPY = "copy"
+    INVITE = "invite"
 
 
 class CeremonyState(StrEnum):
-    """Where a copy stands; all but LIVE are final."""
+    """Where a ceremony stands, in its order; from DONE on it is over."""
 
-    LIVE = "live"
-    DONE = "done"  # a bundle was redeemed
+    LIVE = "live"  # the wait, then the QR codes
+    PROVED = "proved"  # a bundle was redeemed: the user ID is next
+    NAMED = "named"  # a code was sent: it is next
+    CONFIRMED = "confirmed"  # the code was right: the PIN is next
+    DONE = "done"  # the new laptop is active
     CANCELLED = "cancelled"
     EXPIRED = "expired"  # past its deadline
-    REFUSED = "refused"  # too many wrong names
+    REFUSED = "refused"  # too many wrong codes
+
+
+OPEN: Final = (
+    CeremonyState.LIVE,
+    CeremonyState.PROVED,
+    CeremonyState.NAMED,
+    CeremonyState.CONFIRMED,
+)
+"""The states of a ceremony that can still lead to an active laptop, in order."""
+
+
+class Verification(StrEnum):
+    """How a person was verified (uv) when a copy was started."""
+
+    PIN = "pin"
+    FINGERPRINT = "fingerprint"  # stated by the device key; good for the start alone
+
+
+class PinAction(StrEnum):
+    """What a PIN proof is made for."""
+
+    COPY = "copy"
+    GRANT = "grant"
+    SET = "set"  # by the new user key
+    CHANGE = "change"  # by the old one
+
+
+class EventKind(StrEnum):
+    """What every active laptop of an account hears of."""
+
+    COPY_STARTED = "copy_started"
+    ACTIVATION_STARTED = "activation_started"  # by an operator's invite
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+    ACTIVATED = "activated"
+    REVOKED = "revoked"
+    PIN_LOCKED = "pin_locked"
+    DEVICE_DEAD = "device_dead"
+    PHONE_CHANGED = "phone_changed"
+    FRAUD_ALERT = "fraud_alert"  # OLD was typed a wrong check code
 
 
 class ReportReason(StrEnum):
@@ -86,7 +157,10 @@ class ReportReason(StrEnum):
 
 
 class _Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A body that a client sends: nothing in it that the server does not know."""
+    """A body that a client sends: nothing in it that the server does not know, or may show."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
 
 
 class Nothing(_Request, frozen=True):
@@ -94,14 +168,62 @@ class Nothing(_Request, frozen=True):
 
 
 class Activation(_Request, frozen=True):
-    """Enrol the first laptop of an account; the request is signed by `public_key` (32 bytes)."""
+    """Enrol a laptop by invite; the request is signed by `public_key` (32 bytes)."""
 
     code: str
     public_key: bytes
     label: str
 
-    def __repr__(self) -> str:
-        return f"Activation(label={self.label!r})"
+
+class ChallengeRequest(_Request, frozen=True):
+    """Ask for a challenge; `ceremony` is empty for an action outside of one."""
+
+    action: PinAction
+    ceremony: str = ""
+
+
+class Start(_Request, frozen=True):
+    """Start a copy: "Yes, I want to copy", and a PIN proof (COPY) or a fingerprint."""
+
+    consent: bool
+    uv: Verification
+    proof: bytes = b""
+
+
+class GrantRequest(_Request, frozen=True):
+    """Ask for a grant; `proof` (GRANT) may be empty within half an hour of the last."""
+
+    proof: bytes = b""
+
+
+class Name(_Request, frozen=True):
+    """The user ID that the person named on the new laptop."""
+
+    account: str
+
+
+class SmsCode(_Request, frozen=True):
+    """The temporary code from the SMS."""
+
+    code: str
+
+
+class NewPin(_Request, frozen=True):
+    """Set the first PIN: the user key's public half (32 bytes), and its proof (SET)."""
+
+    user_public: bytes
+    proof: bytes
+
+
+class PinChange(_Request, frozen=True):
+    """Swap the user key: a proof by the old one (CHANGE) and by the new one (SET).
+
+    Both are over the one challenge for CHANGE.
+    """
+
+    old_proof: bytes
+    user_public: bytes
+    proof: bytes
 
 
 class Report(_Request, frozen=True):
@@ -120,28 +242,92 @@ class Info(msgspec.Struct, frozen=True):
     now: int
 
 
-class Alert(msgspec.Struct, frozen=True):
-    """Something every laptop of the account should show."""
+class Policy(msgspec.Struct, frozen=True):
+    """The limits in force; times in seconds."""
 
-    kind: str
-    ceremony: str
+    wait: int
+    lifetime: int
+    enrolment: int
+    grants: int
+    names: int
+    codes: int
+    code_tries: int
+    code_lifetime: int
+    resend_after: int
+    devices: int
+    starts_a_day: int
+    newcomer: int
+    phone_settles: int
+    pin_fresh: int
+    rounds: int
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The database answers; how many SMS wait to be handed over."""
+
+    status: str
+    sms_waiting: int
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that every laptop of the account should show; `label` is whose doing or fate."""
+
+    id: int
+    kind: EventKind
     at: int
+    ceremony: str = ""
+    label: str = ""
+
+
+class Events(msgspec.Struct, frozen=True):
+    """What came after the cursor that was asked with; ask with this one next."""
+
+    cursor: int
+    events: tuple[Event, ...]
 
 
 class Device(msgspec.Struct, frozen=True):
-    """One enrolled laptop, as its account sees it; `alerts` are the newest, newest first."""
+    """One laptop, as its account sees it.
+
+    `account` is empty while it is being enrolled: it must be named by the person.  `ceremony` is
+    the account's open one.  `wrong_pins` counts since the last right PIN.
+    """
 
     account: str
     kid: str
     label: str
     state: DeviceState
-    alerts: tuple[Alert, ...] = ()
+    ceremony: str = ""
+    wrong_pins: int = 0
+    locked_until: int = 0
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One laptop of a list; times are UNIX seconds."""
+
+    kid: str
+    label: str
+    enrolled_at: int
+
+
+class Devices(msgspec.Struct, frozen=True):
+    """The active laptops of an account, oldest first."""
+
+    devices: tuple[Listed, ...]
+
+
+class Challenge(msgspec.Struct, frozen=True):
+    """32 bytes to prove a PIN over, once."""
+
+    challenge: bytes
+    expires_at: int
 
 
 class Ceremony(msgspec.Struct, frozen=True):
-    """One copy.  Times are UNIX seconds; `waits` is what is left of the wait, in seconds.
+    """One ceremony as the account sees it.  Times are UNIX seconds; `waits` is in seconds.
 
-    `new_label` is what the laptop that redeemed the proof calls itself.
+    `old` is empty for an invite; `new_label` is what the new laptop calls itself.  `wrong_pins`
+    is how many wrong PINs came before the asking laptop's last right one.
     """
 
     id: str
@@ -153,11 +339,32 @@ class Ceremony(msgspec.Struct, frozen=True):
     waits: int
     grants_left: int
     new_label: str = ""
+    kind: CeremonyKind = CeremonyKind.COPY
+    wrong_pins: int = 0
 
     @property
     def live(self) -> bool:
-        """Whether it can still lead to an enrolment."""
-        return self.state is CeremonyState.LIVE
+        """Whether it can still lead to an active laptop."""
+        return self.state in OPEN
+
+
+class Enrolment(msgspec.Struct, frozen=True):
+    """One ceremony as the new laptop sees it: the same for a right and for a wrong user ID.
+
+    `account` is empty until it is active.  Times are UNIX seconds, 0 where there is none.
+    """
+
+    id: str
+    state: CeremonyState
+    label: str
+    deadline: int
+    waits: int
+    names_left: int
+    codes_left: int
+    tries_left: int
+    code_expires_at: int = 0
+    resend_at: int = 0
+    account: str = ""
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -170,6 +377,8 @@ class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str = ""
     step: int | None = None
     seconds: int | None = None
+    tries_left: int | None = None
+    devices: tuple[Listed, ...] = ()
 
 
 def essence(media: str) -> str:

@@ -17,6 +17,11 @@ data_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the backend's keys and database.  [default: backend/ in the data folder]",
 )
+database_option = click.option(
+    "--database",
+    metavar="URL",
+    help="postgresql://... in place of the folder's own SQLite file; passwords in PGPASSFILE.",
+)
 
 
 def _data(data: Path | None) -> Path:
@@ -45,9 +50,23 @@ def backend() -> None:
     show_default=True,
     help="Waiting time from ordering a copy to its first QR code, in seconds.",
 )
+@click.option(
+    "--sms",
+    metavar="PORT",
+    default="file",
+    show_default=True,
+    help="Where SMS go: file (sms.jsonl in the folder), console, webhook:URL, or modem.",
+)
+@database_option
 @click.pass_obj
 def serve(
-    options: Options, data: Path | None, listen: str, reached_at: str | None, wait: int
+    options: Options,
+    data: Path | None,
+    listen: str,
+    reached_at: str | None,
+    wait: int,
+    sms: str,
+    database: str | None,
 ) -> None:
     """Serve; prints the line that joins a laptop to this backend."""
     host, colon, port = listen.rpartition(":")
@@ -55,7 +74,7 @@ def serve(
         raise click.BadParameter("use HOST:PORT, e.g. 0.0.0.0:8443", param_hint="--listen")
 
     def work(console: Console) -> None:
-        from nearproof.daemon.backend.rules import BackendPolicy
+        from nearproof.daemon.backend.policy import BackendPolicy
         from nearproof.daemon.backend.server import Ready, serve
 
         def ready(ready: Ready) -> None:
@@ -63,23 +82,40 @@ def serve(
             console.show(f"nearproof join '{ready.join}'")
 
         policy = BackendPolicy(wait=wait)
-        serve(host.strip("[]"), int(port), _data(data), policy, ready=ready, reached_at=reached_at)
+        serve(
+            host.strip("[]"),
+            int(port),
+            _data(data),
+            policy,
+            ready=ready,
+            reached_at=reached_at,
+            database=database,
+            sms=sms,
+            language=console.language,
+        )
 
     options.run_plain("backend", work)
 
 
 @backend.command(cls=Command)
 @data_option
+@database_option
+@click.option("--phone", metavar="NUMBER", help="Where a new account gets its SMS: +4512345678.")
 @click.argument("account")
 @click.pass_obj
-def invite(options: Options, data: Path | None, account: str) -> None:
-    """Print a one-time activation code for the first laptop of ACCOUNT."""
+def invite(
+    options: Options, data: Path | None, database: str | None, phone: str | None, account: str
+) -> None:
+    """Print a one-time activation code for a laptop of ACCOUNT."""
 
     def work(console: Console) -> None:
         from nearproof.daemon.backend.admin import invite
-        from nearproof.daemon.backend.rules import BackendPolicy
+        from nearproof.daemon.backend.policy import BackendPolicy
 
-        code = invite(_data(data), account, BackendPolicy())
+        try:
+            code = invite(_data(data), account, BackendPolicy(), phone=phone, database=database)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
         console.tell("invited", account=account, activation_code=code)
         console.show(code)
 
@@ -88,9 +124,50 @@ def invite(options: Options, data: Path | None, account: str) -> None:
 
 @backend.command(cls=Command)
 @data_option
+@database_option
+@click.argument("account")
+@click.argument("number")
+@click.pass_obj
+def phone(
+    options: Options, data: Path | None, database: str | None, account: str, number: str
+) -> None:
+    """Change the phone NUMBER of ACCOUNT; it counts after 120 hours."""
+
+    def work(console: Console) -> None:
+        from nearproof.daemon.backend.admin import set_phone
+
+        try:
+            set_phone(_data(data), account, number, database=database)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        console.tell("phone_changed", account=account)
+
+    options.run_plain("backend", work)
+
+
+@backend.command(cls=Command)
+@data_option
+@database_option
+@click.argument("account")
+@click.pass_obj
+def cancel(options: Options, data: Path | None, database: str | None, account: str) -> None:
+    """Cancel what is being copied or activated for ACCOUNT."""
+
+    def work(console: Console) -> None:
+        from nearproof.daemon.backend.admin import cancel
+
+        cancelled = cancel(_data(data), account, database=database)
+        console.tell("cancelled" if cancelled else "nothing_to_cancel", account=account)
+
+    options.run_plain("backend", work)
+
+
+@backend.command(cls=Command)
+@data_option
+@database_option
 @click.argument("device")
 @click.pass_obj
-def revoke(options: Options, data: Path | None, device: str) -> None:
+def revoke(options: Options, data: Path | None, database: str | None, device: str) -> None:
     """Revoke the laptop with the key id DEVICE (32 hex digits)."""
     try:
         kid = bytes.fromhex(device)
@@ -100,7 +177,47 @@ def revoke(options: Options, data: Path | None, device: str) -> None:
     def work(console: Console) -> None:
         from nearproof.daemon.backend.admin import revoke
 
-        revoke(_data(data), kid)
+        revoke(_data(data), kid, database=database)
         console.tell("revoked", device=device)
+
+    options.run_plain("backend", work)
+
+
+@backend.command(cls=Command)
+@data_option
+@database_option
+@click.pass_obj
+def outbox(options: Options, data: Path | None, database: str | None) -> None:
+    """List the newest SMS, and whether they have been handed over; codes are not shown."""
+
+    def work(console: Console) -> None:
+        from nearproof.daemon.backend.admin import outbox
+
+        for sms in outbox(_data(data), database=database):
+            at = sms.at // 1000
+            console.tell(
+                "sms", id=sms.id, account=sms.account, kind=sms.kind, state=sms.state, at=at
+            )
+
+    options.run_plain("backend", work)
+
+
+@backend.group()
+def audit() -> None:
+    """The record of who did what."""
+
+
+@audit.command(cls=Command)
+@data_option
+@database_option
+@click.pass_obj
+def verify(options: Options, data: Path | None, database: str | None) -> None:
+    """Check the hash chain of every account."""
+
+    def work(console: Console) -> None:
+        from nearproof.daemon.backend.admin import verify_audit
+
+        chains = verify_audit(_data(data), database=database)
+        console.tell("audit_holds", accounts=len(chains), entries=sum(chains.values()))
 
     options.run_plain("backend", work)

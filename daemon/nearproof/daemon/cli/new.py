@@ -69,12 +69,12 @@ def copy(
 @label_option
 @click.pass_obj
 def activate(options: Options, label: str | None) -> None:
-    """Enrol an account's very first laptop; asks for the one-time activation code."""
+    """Enrol a laptop by its account's one-time activation code; goes on where it stood."""
 
     async def story(laptop: Laptop) -> None:
         from nearproof.daemon import new as role
 
-        await role.activate(laptop, lambda: laptop.console.ask("activation_code"))
+        await role.activate(laptop)
 
     options.run("new", story, label=label)
 

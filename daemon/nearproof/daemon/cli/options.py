@@ -116,5 +116,7 @@ class Options:
         console = self.console(role)
         try:
             work(console)
+        except click.ClickException:
+            raise
         except BaseException as error:
             sys.exit(report(console, error))

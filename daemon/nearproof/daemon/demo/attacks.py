@@ -17,11 +17,12 @@ from nearproof.config import files
 from nearproof.config.home import Home
 from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.messages import QrPayload
+from nearproof.daemon.backend.wire import EventKind
 from nearproof.daemon.demo import story
 from nearproof.daemon.demo.attacker import Intruder, false_new, false_old, photograph, sniffed_m1
 from nearproof.daemon.demo.audience import Audience
 from nearproof.daemon.demo.errors import ActorFailed, AttackSucceeded
-from nearproof.daemon.demo.stage import ACCOUNT, Actor, Stage
+from nearproof.daemon.demo.stage import Actor, Stage
 from nearproof.daemon.join import Joined
 from nearproof.daemon.provider import Provider, ProviderError
 from nearproof.qr.payload import to_text
@@ -91,7 +92,7 @@ async def specter(stage: Stage, audience: Audience) -> Verdict:
     qr = await photograph(stage.qr)
     issuer = _joined(stage, "old").issuer
     async with false_new(stage.air, qr, issuer) as code:
-        await old.until("asked")
+        await old.until("code_wanted")
         true_code = await code
         audience.says("attacker", "19", "is bound to the QR; only its own screen shows the code")
         await story.rounds(old)
@@ -118,7 +119,7 @@ async def twin(stage: Stage, audience: Audience) -> Verdict:
     ):
         new = await stage.new_copy(camera=f"lens:{poster}?seed={stage.seed}")
         code = (await new.until("code"))["code"]
-        await old.until("asked")
+        await old.until("code_wanted")
         await story.rounds(old)
         audience.types("old", "19", f"types the code that NEW shows: {code}")
         old.type(code)
@@ -143,7 +144,7 @@ async def replay(stage: Stage, audience: Audience) -> Verdict:
         audience.says("attacker", "20", f"hands the recorded proof in again, {who}")
         async with Provider(joined, key) as provider:
             try:
-                await provider.redeem(bundle, ACCOUNT, "attacker")
+                await provider.redeem(bundle, "attacker")
             except ProviderError as error:
                 codes.append(f"verifier step {error.step}: {error.code}")
             else:
@@ -192,8 +193,8 @@ async def _alerted(stage: Stage, old: Actor, exit_code: int) -> Verdict:
     device = Home(stage.folder / "old").device()
     assert device is not None  # noqa: S101 - the stage enrolled it
     async with Provider(_joined(stage, "old"), DeviceKey.from_seed(device.seed)) as provider:
-        alerts = [alert.kind for alert in (await provider.device()).alerts]
-    _must("wrong_code" in alerts, "the account was not alerted")
+        heard = {event.kind for event in (await provider.events(0)).events}
+    _must(EventKind.FRAUD_ALERT in heard, "the account was not alerted")
     return Verdict("19", str(old.failure()["reason"]), "got no proof, and the account was alerted")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +20,10 @@ from nearproof.daemon.demo.errors import ActorFailed
 ACCOUNT = "anna"
 CONNECTION_INTERVAL = "15"  # ms; what laptops negotiate for speed, 30-50 is BlueZ's default
 SNIFFED = "air.btsnoop"
+PIN = "839274"
+PHONE = "+4512345678"
+CODE = re.compile(r"\b([0-9]{6})\b")  # in an SMS
+SMS_POLL = 0.05  # seconds between looks at the phone
 # The kernel ends a laptop when the demo is gone, however it went (util-linux).
 TIED = ("setpriv", "--pdeathsig", "TERM", "--")
 PATIENCE = 90.0  # seconds without a single event before a demo gives up
@@ -26,14 +31,50 @@ Event = dict[str, Any]
 Watch = Callable[[Event], None]
 
 
+class Person:
+    """What the scripted person types wherever it is asked for: PIN, SMS code, yes.
+
+    `sms` is what the backend's file port has sent: this person's phone.
+    """
+
+    def __init__(self, sms: Path) -> None:
+        self._sms = sms
+        self._old = len(self._codes())
+
+    async def answer(self, what: str) -> str | None:
+        """The line to type; None for what the story itself types."""
+        if what == "sms_code":
+            return await self._code()
+        return {"consent": "yes", "pin": PIN, "new_pin": PIN, "new_pin_again": PIN}.get(what)
+
+    async def _code(self) -> str:
+        """The newest code on the phone that was not there before."""
+        while len(codes := self._codes()) <= self._old:  # noqa: ASYNC110 - a file tells nobody
+            await asyncio.sleep(SMS_POLL)
+        return codes[-1]
+
+    def _codes(self) -> list[str]:
+        lines = self._sms.read_text().splitlines() if self._sms.exists() else []
+        texts = [json.loads(line)["text"] for line in lines]
+        return [match[1] for text in texts if (match := CODE.search(text))]
+
+
 class Actor:
     """One nearproof process: what it tells, what it is typed, and its exit code."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, watch: Watch) -> None:
+    def __init__(
+        self,
+        name: str,
+        process: asyncio.subprocess.Process,
+        watch: Watch,
+        person: Person | None = None,
+    ) -> None:
         self.name = name
         self.told: list[Event] = []
         self._process = process
         self._watch = watch
+        self._person = person
+        self._typing: set[asyncio.Task[None]] = set()
         self._news = asyncio.Condition()
         self._reader = asyncio.create_task(self._read())
         self._seen = 0
@@ -48,12 +89,23 @@ class Actor:
         async for line in self._process.stdout:
             event: Event = json.loads(line) | {"role": self.name}
             self._watch(event)
+            if self._person is not None and event["event"] == "asked":
+                self._answer(self._person, event["what"])
             async with self._news:
                 self.told.append(event)
                 self._news.notify_all()
         await self._process.wait()
         async with self._news:
             self._news.notify_all()
+
+    def _answer(self, person: Person, what: str) -> None:
+        async def type_it() -> None:
+            if (typed := await person.answer(what)) is not None:
+                self.type(typed)
+
+        task = asyncio.create_task(type_it())
+        self._typing.add(task)
+        task.add_done_callback(self._typing.discard)
 
     async def until(self, *names: str) -> Event:
         """The next event of one of these names.  Raises `ActorFailed` if none will come."""
@@ -142,6 +194,7 @@ class Stage:
         actor = await start(
             name,
             self.watch,
+            Person(self.folder / "backend" / "sms.jsonl"),
             *("--json", "--lang", "en", "--home", str(self.folder / (home or name)), *arguments),
         )
         self._actors.append(actor)
@@ -158,7 +211,8 @@ class Stage:
     async def enrol(self, name: str, account: str = ACCOUNT) -> None:
         """Join the laptop `name` to the backend and activate it as its account's first."""
         await self.done(name, "join", self.join_line)
-        invite = await self.run("backend", "backend", "invite", account, *self.data)
+        ordering = ("backend", "invite", account, "--phone", PHONE, *self.data)
+        invite = await self.run("backend", *ordering)
         code = (await invite.until("invited"))["activation_code"]
         await invite.exit_code()
         await self.done(name, "new", "activate", "--label", name, typed=code)
@@ -188,7 +242,7 @@ class Stage:
         await asyncio.gather(*(actor.stop() for actor in self._actors))
 
 
-async def start(name: str, watch: Watch, *arguments: str) -> Actor:
+async def start(name: str, watch: Watch, person: Person | None, *arguments: str) -> Actor:
     """Start one nearproof process that tells its events as JSON."""
     process = await asyncio.create_subprocess_exec(
         *TIED,
@@ -200,7 +254,7 @@ async def start(name: str, watch: Watch, *arguments: str) -> Actor:
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,  # Ctrl-C goes to the demo, which stops them in order
     )
-    return Actor(name, process, watch)
+    return Actor(name, process, watch, person)
 
 
 @contextlib.asynccontextmanager
@@ -209,7 +263,7 @@ async def open_stage(folder: Path, *, wait: int, seed: int, watch: Watch) -> Asy
     serving = ("backend", "serve", "--listen", "127.0.0.1:0", "--wait", str(wait))
     data = ("--data", str(folder / "backend"))
     async with contextlib.AsyncExitStack() as stack:
-        backend = await start("backend", watch, "--json", *serving, *data)
+        backend = await start("backend", watch, None, "--json", *serving, *data)
         stack.push_async_callback(backend.stop)
         air = await stack.enter_async_context(
             air_process(

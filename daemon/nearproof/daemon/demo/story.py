@@ -65,7 +65,7 @@ async def judge(stage: Stage, audience: Audience) -> None:
 async def exchange(old: Actor, new: Actor, audience: Audience) -> str:
     """From the scan to the right code, typed on OLD; returns the code."""
     code: str = (await new.until("code"))["code"]
-    await old.until("asked")
+    await old.until("code_wanted")
     await rounds(old)
     audience.types("old", "19", f"types {code[:3]} {code[3:]}")
     old.type(code)

@@ -5,10 +5,21 @@ from __future__ import annotations
 from nearproof.config.files import FileDamaged
 from nearproof.config.home import HomeBusy
 from nearproof.crypto.errors import LocalError, MalformedCode, PeerError, VerificationError
-from nearproof.daemon.backend.errors import SchemaUnknown
+from nearproof.daemon.backend.errors import (
+    AuditBroken,
+    DatabaseRefused,
+    SchemaUnknown,
+    SmsPortUnknown,
+)
 from nearproof.daemon.console import InputNeeded
 from nearproof.daemon.demo.errors import ActorFailed, AttackSucceeded
-from nearproof.daemon.laptop import AlreadyEnrolled, NotEnrolled, NotJoined
+from nearproof.daemon.laptop import (
+    AlreadyEnrolled,
+    Declined,
+    EnrolmentEnded,
+    NotEnrolled,
+    NotJoined,
+)
 from nearproof.daemon.outcomes.kinds import Exit, Outcome, Rows, Whose
 from nearproof.daemon.views import UnknownView
 
@@ -46,6 +57,41 @@ LAPTOP: Rows = (
         _W.YOURS,
         "Another nearproof works with this laptop's keys. Finish or stop that one first.",
         "Et andet nearproof arbejder med denne bærbares nøgler. Afslut det først.",
+    ),
+    Outcome(
+        Declined,
+        _E.CANCELLED,
+        _W.NOBODY,
+        "Nothing is being copied.",
+        "Intet bliver kopieret.",
+    ),
+    Outcome(
+        EnrolmentEnded,
+        _E.CANCELLED,
+        _W.NOBODY,
+        "This enrolment is over ({detail}). Start again on the old laptop.",
+        "Aktiveringen er afsluttet ({detail}). Start forfra på den gamle bærbare.",
+    ),
+    Outcome(
+        AuditBroken,
+        _E.BACKEND,
+        _W.BACKEND,
+        "The audit chain does not hold: {detail}. Somebody has changed the database.",
+        "Revisionskæden holder ikke: {detail}. Nogen har ændret databasen.",
+    ),
+    Outcome(
+        DatabaseRefused,
+        _E.USAGE,
+        _W.YOURS,
+        "That database cannot be used: {detail}.",
+        "Den database kan ikke bruges: {detail}.",
+    ),
+    Outcome(
+        SmsPortUnknown,
+        _E.USAGE,
+        _W.YOURS,
+        "That is no way to send SMS: {detail}.",
+        "Sådan kan SMS ikke sendes: {detail}.",
     ),
     Outcome(
         InputNeeded,

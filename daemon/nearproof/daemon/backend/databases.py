@@ -1,0 +1,127 @@
+"""What differs between SQLite and PostgreSQL: how to begin, what time it is, what passes.
+
+SQLite (the default) is one file: WAL with full sync, and every write takes the file's lock
+before it reads (BEGIN IMMEDIATE).  PostgreSQL serves any number of workers: a write holds its
+account's row, and reads what it decides on after it has that lock (READ COMMITTED).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
+
+from nearproof.daemon.backend.errors import DatabaseRefused
+
+THREADS: Final = 8  # readers and the writer of a process; more would only wait for each other
+LOCK_TIMEOUT: Final = 10.0  # seconds to wait for other writers
+
+_SQLITE_TRANSIENT: Final = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
+)
+# Connection lost, resources, operator's shutdown, deadlock, serialization, lock timeout; and a
+# key that somebody else has inserted first: asked again, that meets its own refusal.
+_POSTGRES_TRANSIENT: Final = ("08", "53", "57", "40", "55P03", "23505")
+
+
+class Database(Protocol):
+    """One kind of database."""
+
+    now: TextClause
+    """Selects its clock, in milliseconds since the epoch."""
+    serial: bool
+    """Whether one write at a time is all it takes: a process then queues its own."""
+
+    def engine(self) -> Engine:
+        """Connections to it."""
+
+    def transient(self, error: BaseException | None) -> bool:
+        """Whether this is the state of the disk, the server or a lock, and no mistake of ours."""
+
+
+class Sqlite:
+    """One file."""
+
+    # `unixepoch('subsec')` needs SQLite 3.42; the Julian day has carried milliseconds since 3.0.
+    now = text("SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)")
+    serial = True
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def engine(self) -> Engine:
+        """Connections to it."""
+        engine = create_engine(
+            f"sqlite:///{self._path}",
+            pool_size=THREADS,
+            max_overflow=0,
+            pool_timeout=LOCK_TIMEOUT,
+            connect_args={"timeout": LOCK_TIMEOUT},
+            hide_parameters=True,  # an error's text must not carry a bundle or a user key
+        )
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def transient(self, error: BaseException | None) -> bool:
+        """Whether the file or its disk is busy or full."""
+        code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else 1
+        return code & 0xFF in _SQLITE_TRANSIENT  # the primary code of an extended one
+
+
+class Postgres:
+    """A server; who may connect is its own business (a socket's peer, a password file)."""
+
+    now = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)")
+    serial = False
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def engine(self) -> Engine:
+        """Connections to it."""
+        return create_engine(
+            self._url.replace("postgresql://", "postgresql+psycopg://", 1),
+            pool_size=THREADS,
+            max_overflow=0,
+            pool_timeout=LOCK_TIMEOUT,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED",
+            connect_args={
+                "connect_timeout": int(LOCK_TIMEOUT),
+                "options": f"-c lock_timeout={int(LOCK_TIMEOUT * 1000)} -c synchronous_commit=on",
+            },
+            hide_parameters=True,
+        )
+
+    def transient(self, error: BaseException | None) -> bool:
+        """Whether the server is away, or another transaction was in the way."""
+        state = getattr(error, "sqlstate", None)
+        return state is None or state.startswith(_POSTGRES_TRANSIENT)
+
+
+def database(url: str) -> Database:
+    """The database at `sqlite:///PATH` or `postgresql://...`.  Raises `DatabaseRefused`."""
+    parts = urlsplit(url)
+    if parts.password is not None or "password=" in parts.query:
+        raise DatabaseRefused("no password in the address: use PGPASSFILE or peer authentication")
+    match parts.scheme:
+        case "sqlite":
+            return Sqlite(url.removeprefix("sqlite:///"))
+        case "postgresql":
+            return Postgres(url)
+        case _:
+            raise DatabaseRefused("an address is sqlite:///PATH or postgresql://...")
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun by `_begin_sqlite` alone
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    connection.exec_driver_sql("BEGIN" if options.get("reading") else "BEGIN IMMEDIATE")

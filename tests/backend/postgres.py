@@ -1,0 +1,89 @@
+"""A PostgreSQL server of the tests' own: a socket in a temporary folder, no network.
+
+It is Debian's `postgresql` package.  PostgreSQL does not run as root, so that root gives its
+processes to `nobody`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+# The tests kill the backend, never the database: its own durability may be switched off.
+OPTIONS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "120",
+    "shared_buffers": "32MB",
+}
+_names = count(1)
+
+
+def programs() -> Path | None:
+    """Where `initdb` and `postgres` are, None if they are not installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parent.name)
+    candidates = [*reversed(found), *map(Path, os.get_exec_path())]
+    return next((path for path in candidates if (path / "initdb").exists()), None)
+
+
+class Cluster:
+    """A running server."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def database(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"test{next(_names)}"
+        with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return f"postgresql://nearproof@/{name}?host={self._folder}"
+
+    def _dsn(self, name: str) -> str:
+        return f"host={self._folder} user=nearproof dbname={name}"
+
+
+@contextmanager
+def cluster(binaries: Path) -> Iterator[Cluster]:
+    """Start a server for as long as the block runs."""
+    folder = Path(tempfile.mkdtemp(prefix="np-pg-"))
+    unprivileged: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        unprivileged = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+        shutil.chown(folder, "nobody", "nogroup")
+    data = folder / "data"
+    subprocess.run(
+        [binaries / "initdb", "-D", data, "-U", "nearproof", "-A", "trust", "-N", "-E", "UTF8"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        cwd="/",
+        **unprivileged,
+    )
+    chosen = [part for name, value in OPTIONS.items() for part in ("-c", f"{name}={value}")]
+    server = subprocess.Popen(
+        [binaries / "postgres", "-D", data, "-k", folder, *chosen],
+        stderr=subprocess.PIPE,
+        cwd="/",
+        **unprivileged,
+    )
+    try:
+        assert server.stderr is not None
+        for line in server.stderr:
+            if b"ready to accept connections" in line:
+                break
+        server.stderr.close()
+        yield Cluster(folder)
+    finally:
+        server.terminate()
+        server.wait(30)
+        shutil.rmtree(folder)
