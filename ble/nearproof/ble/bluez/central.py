@@ -81,13 +81,14 @@ class BluezCentral:
 
         BlueZ reports an unchanging advert once a scan, so that only a fresh one repeats it.
         Iterating raises `BluetoothError`: STACK_LOST, after which the next scan waits up to
-        10 s for the stack to come back; POWERED_OFF, NO_ADAPTER, ... if it did not.
+        10 s for the stack to come back; POWERED_OFF, NO_ADAPTER, ... if it did not; NO_DBUS
+        where the system bus itself is gone, which no wait brings back.
         """
         if self._closing:
             # What is still connected cannot be forgotten, and what is not forgotten not heard.
             await asyncio.wait(self._closing.values(), timeout=SETTLING_TIME)
-        queue: asyncio.Queue[Advert | None] = asyncio.Queue()
-        with self._watch.telling(lambda: queue.put_nowait(None)):
+        queue: asyncio.Queue[Advert | BluetoothReason] = asyncio.Queue()
+        with self._watch.telling(lambda: queue.put_nowait(self._watch.loss)):
             async with aclosing(self._windows(queue)) as adverts:
                 yield adverts
 
@@ -125,7 +126,9 @@ class BluezCentral:
 
     # -- scanning ----------------------------------------------------------------
 
-    async def _windows(self, queue: asyncio.Queue[Advert | None]) -> AsyncGenerator[Advert]:
+    async def _windows(
+        self, queue: asyncio.Queue[Advert | BluetoothReason]
+    ) -> AsyncGenerator[Advert]:
         def heard(device: BLEDevice, data: AdvertisementData) -> None:
             advert = _advert(device, data)
             if advert is None:
@@ -146,7 +149,7 @@ class BluezCentral:
     async def _start_scan(
         self,
         heard: Callable[[BLEDevice, AdvertisementData], None],
-        queue: asyncio.Queue[Advert | None],
+        queue: asyncio.Queue[Advert | BluetoothReason],
     ) -> BleakScanner:
         """Start a scan; if the adapter is away, as while bluetoothd restarts, wait for it."""
         for last in [False] * COMEBACK_TRIES + [True]:
@@ -200,23 +203,23 @@ class BluezCentral:
             await forget_device(self._watch.bus, path)
 
 
-async def _next(queue: asyncio.Queue[Advert | None], end: float) -> Advert | None:
+async def _next(queue: asyncio.Queue[Advert | BluetoothReason], end: float) -> Advert | None:
     """The next advert heard, or None at the loop's time `end`."""
     try:
         async with asyncio.timeout_at(end):
             advert = await queue.get()
     except TimeoutError:
         return None
-    if advert is None:
-        raise BluetoothError(BluetoothReason.STACK_LOST, "Bluetooth went away during the scan")
+    if isinstance(advert, BluetoothReason):
+        raise BluetoothError(advert, "Bluetooth went away during the scan")
     return advert
 
 
-def _forget_losses(queue: asyncio.Queue[Advert | None]) -> None:
+def _forget_losses(queue: asyncio.Queue[Advert | BluetoothReason]) -> None:
     """A stack that went before the scan started did not end that scan."""
     for _ in range(queue.qsize()):
         advert = queue.get_nowait()
-        if advert is not None:
+        if isinstance(advert, Advert):
             queue.put_nowait(advert)
 
 

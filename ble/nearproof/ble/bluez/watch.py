@@ -45,6 +45,12 @@ class StackWatch:
             raise BluetoothError(BluetoothReason.TRANSPORT, "the radio is not open")
         return self._bus
 
+    @property
+    def loss(self) -> BluetoothReason:
+        """What a loss just told was that of: NO_DBUS for the bus itself, else STACK_LOST."""
+        alive = self._bus is not None and self._bus.connected
+        return BluetoothReason.STACK_LOST if alive else BluetoothReason.NO_DBUS
+
     async def open(self) -> None:
         """Start to listen.  Raises `BluetoothError`."""
         self._bus = await systembus.connect()
