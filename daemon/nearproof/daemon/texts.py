@@ -154,8 +154,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Kører på {url}; ventetiden er {wait} s. Kør dette én gang på hver bærbar:",
     ),
     "invited": (
-        "Activation code for {account}, valid for a day, usable once:",
-        "Aktiveringskode til {account}, gyldig i et døgn, kan bruges én gang:",
+        "Activation code for {account}, valid for {duration}, usable once:",
+        "Aktiveringskode til {account}, gyldig i {duration}, kan bruges én gang:",
     ),
     "phone_changed": (
         "The phone number of {account} is changed; it counts after 120 hours.",
@@ -170,6 +170,64 @@ TEXTS: dict[str, tuple[str, str]] = {
     "audit_holds": (
         "The audit chains of {accounts} accounts hold: {entries} entries.",
         "Revisionskæderne for {accounts} konti holder: {entries} poster.",
+    ),
+    "policy": (
+        "Limits of the ceremony; times in seconds. Keep this as policy.toml in the backend's "
+        "folder, or give it to --policy.",
+        "Grænser for forløbet; tider i sekunder. Gem det som policy.toml i serverens mappe, "
+        "eller angiv det med --policy.",
+    ),
+    "limit_wait": (
+        "from ordering a copy to its first QR code",
+        "fra en kopiering bestilles, til dens første QR-kode",
+    ),
+    "limit_lifetime": (
+        "from the end of the wait to the end of the ceremony",
+        "fra ventetidens slutning til forløbets slutning",
+    ),
+    "limit_enrolment": (
+        "from the proof, or an activation's first SMS, to an active laptop",
+        "fra beviset, eller en aktiverings første SMS, til en aktiv bærbar",
+    ),
+    "limit_grants": ("QR codes a ceremony", "QR-koder pr. forløb"),
+    "limit_names": ("user IDs that may be tried a ceremony", "bruger-ID'er pr. forløb"),
+    "limit_codes": ("SMS codes a ceremony", "SMS-koder pr. forløb"),
+    "limit_code_tries": (
+        "wrong tries that void an SMS code",
+        "forkerte forsøg, før en SMS-kode er ugyldig",
+    ),
+    "limit_code_lifetime": ("how long an SMS code is valid", "hvor længe en SMS-kode gælder"),
+    "limit_resend_after": (
+        "before the same SMS may be sent again",
+        "før samme SMS kan sendes igen",
+    ),
+    "limit_starts_a_day": (
+        "copies that one laptop may order a day",
+        "kopieringer, som én bærbar kan bestille i døgnet",
+    ),
+    "limit_newcomer": (
+        "a new laptop may not yet copy, revoke or cancel others",
+        "en ny bærbar kan endnu ikke kopiere, spærre eller annullere for andre",
+    ),
+    "limit_phone_settles": (
+        "a changed phone number does not count before",
+        "et nyt telefonnummer gælder først derefter",
+    ),
+    "limit_pin_fresh": (
+        "another QR code needs no new PIN",
+        "endnu en QR-kode kræver ingen ny PIN-kode",
+    ),
+    "limit_challenge_lifetime": (
+        "how long a PIN may take to be typed",
+        "hvor lang tid en PIN-kode må tage at indtaste",
+    ),
+    "limit_rounds": (
+        "round trips that OLD measures, as evidence alone",
+        "svartider, som den gamle bærbare måler, kun som vidnesbyrd",
+    ),
+    "limit_invite_lifetime": (
+        "how long an activation code is valid",
+        "hvor længe en aktiveringskode gælder",
     ),
     "revoked": ("Revoked {device}.", "{device} er spærret."),
     "joined": ("Joined {url}.", "Tilsluttet {url}."),

@@ -22,3 +22,7 @@ class DatabaseRefused(Exception):
 
 class SmsPortUnknown(Exception):
     """A port is file, console, webhook:URL or modem."""
+
+
+class PolicyRefused(Exception):
+    """The policy file is no TOML, or says what no limit can be."""

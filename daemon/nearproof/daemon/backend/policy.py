@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
 
+import msgspec
+
+from nearproof.crypto.messages import MAX_ROUNDS
 from nearproof.daemon.backend import wire
+from nearproof.daemon.backend.errors import PolicyRefused
 
-SLOTS = 3  # active or reserved laptops an account; the schema holds it too
+SLOTS: Final = 3  # active or reserved laptops an account; the schema holds it too
+FILE: Final = "policy.toml"  # in the data folder
+
+_COUNTS: Final = {"grants", "names", "codes", "code_tries", "starts_a_day", "rounds"}
+_MAY_BE_NONE: Final = {"wait", "rounds", "resend_after", "newcomer", "phone_settles", "pin_fresh"}
+_YEAR: Final = 366 * 86_400
+_MANY: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +44,47 @@ class BackendPolicy:
     invite_lifetime: int = 86_400
 
     def __post_init__(self) -> None:
-        may_be_none = {"wait", "rounds", "resend_after", "newcomer", "phone_settles", "pin_fresh"}
         for name, value in asdict(self).items():
-            if value < (0 if name in may_be_none else 1):
-                raise ValueError(f"{name} cannot be negative, and most are at least 1")
+            least, most = bounds(name)
+            if type(value) is not int or not least <= value <= most:
+                raise ValueError(f"{name} is a whole number from {least} to {most}")
 
     def public(self) -> wire.Policy:
         """What laptops may know of it."""
         inside = {"challenge_lifetime", "invite_lifetime"}
         shown = {name: value for name, value in asdict(self).items() if name not in inside}
         return wire.Policy(devices=SLOTS, **shown)
+
+
+def bounds(name: str) -> tuple[int, int]:
+    """The least and the most that the limit of this name may be."""
+    most = MAX_ROUNDS if name == "rounds" else _MANY if name in _COUNTS else _YEAR
+    return (0 if name in _MAY_BE_NONE else 1), most
+
+
+def load_policy(path: Path) -> BackendPolicy:
+    """Read a policy file: TOML, any of the limits by name; the defaults for the others.
+
+    Raises `PolicyRefused` for one that says anything else, `OSError` where it cannot be read.
+    """
+    try:
+        given = msgspec.toml.decode(path.read_bytes(), type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise PolicyRefused(f"{path}: {error}") from None
+    known = asdict(BackendPolicy())
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise PolicyRefused(f"{path}: there is no limit {name!r}{meant}")
+    try:
+        return BackendPolicy(**given)
+    except ValueError as error:
+        raise PolicyRefused(f"{path}: {error}") from None
+
+
+def policy_in(data_dir: Path, path: Path | None) -> BackendPolicy:
+    """The policy of the file named, else of `policy.toml` in the data folder, else the defaults."""
+    if path is None and not (data_dir / FILE).exists():
+        return BackendPolicy()
+    return load_policy(path or data_dir / FILE)

@@ -22,6 +22,13 @@ database_option = click.option(
     metavar="URL",
     help="postgresql://... in place of the folder's own SQLite file; passwords in PGPASSFILE.",
 )
+policy_option = click.option(
+    "--policy",
+    "policy_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Limits in TOML, as `backend policy` prints them.  [default: policy.toml in the folder]",
+)
 
 
 def _data(data: Path | None) -> Path:
@@ -46,10 +53,9 @@ def backend() -> None:
 @click.option(
     "--wait",
     type=click.IntRange(min=0),
-    default=3600,
-    show_default=True,
-    help="Waiting time from ordering a copy to its first QR code, in seconds.",
+    help="Waiting time in seconds, whatever the policy says.  [default: an hour]",
 )
+@policy_option
 @click.option(
     "--sms",
     metavar="PORT",
@@ -64,7 +70,8 @@ def serve(
     data: Path | None,
     listen: str,
     reached_at: str | None,
-    wait: int,
+    wait: int | None,
+    policy_file: Path | None,
     sms: str,
     database: str | None,
 ) -> None:
@@ -74,14 +81,19 @@ def serve(
         raise click.BadParameter("use HOST:PORT, e.g. 0.0.0.0:8443", param_hint="--listen")
 
     def work(console: Console) -> None:
-        from nearproof.daemon.backend.policy import BackendPolicy
+        from dataclasses import replace
+
+        from nearproof.daemon.backend.policy import policy_in
         from nearproof.daemon.backend.server import Ready, serve
 
+        policy = policy_in(_data(data), policy_file)
+        if wait is not None:
+            policy = replace(policy, wait=wait)
+
         def ready(ready: Ready) -> None:
-            console.tell("backend_ready", url=ready.url, join=ready.join, wait=wait)
+            console.tell("backend_ready", url=ready.url, join=ready.join, wait=policy.wait)
             console.show(f"nearproof join '{ready.join}'")
 
-        policy = BackendPolicy(wait=wait)
         serve(
             host.strip("[]"),
             int(port),
@@ -99,24 +111,54 @@ def serve(
 
 @backend.command(cls=Command)
 @data_option
+@policy_option
+@click.pass_obj
+def policy(options: Options, data: Path | None, policy_file: Path | None) -> None:
+    """Show every limit of the ceremony, as a file that can be changed and served with."""
+
+    def work(console: Console) -> None:
+        from dataclasses import asdict
+
+        from nearproof.daemon.backend.policy import policy_in
+        from nearproof.daemon.texts import text
+
+        limits = asdict(policy_in(_data(data), policy_file))
+        console.tell("policy", **limits)
+        for name, value in limits.items():
+            meaning = text(f"limit_{name}", console.language)
+            console.show(f"{f'{name} = {value}':<26} # {meaning}")
+
+    options.run_plain("backend", work)
+
+
+@backend.command(cls=Command)
+@data_option
 @database_option
+@policy_option
 @click.option("--phone", metavar="NUMBER", help="Where a new account gets its SMS: +4512345678.")
 @click.argument("account")
 @click.pass_obj
 def invite(
-    options: Options, data: Path | None, database: str | None, phone: str | None, account: str
+    options: Options,
+    data: Path | None,
+    database: str | None,
+    policy_file: Path | None,
+    phone: str | None,
+    account: str,
 ) -> None:
     """Print a one-time activation code for a laptop of ACCOUNT."""
 
     def work(console: Console) -> None:
         from nearproof.daemon.backend.admin import invite
-        from nearproof.daemon.backend.policy import BackendPolicy
+        from nearproof.daemon.backend.policy import policy_in
 
+        policy = policy_in(_data(data), policy_file)
         try:
-            code = invite(_data(data), account, BackendPolicy(), phone=phone, database=database)
+            code = invite(_data(data), account, policy, phone=phone, database=database)
         except ValueError as error:
             raise click.UsageError(str(error)) from None
-        console.tell("invited", account=account, activation_code=code)
+        seconds = policy.invite_lifetime
+        console.tell("invited", account=account, activation_code=code, seconds=seconds)
         console.show(code)
 
     options.run_plain("backend", work)

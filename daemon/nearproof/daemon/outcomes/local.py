@@ -8,6 +8,7 @@ from nearproof.crypto.errors import LocalError, MalformedCode, PeerError, Verifi
 from nearproof.daemon.backend.errors import (
     AuditBroken,
     DatabaseRefused,
+    PolicyRefused,
     SchemaUnknown,
     SmsPortUnknown,
 )
@@ -85,6 +86,13 @@ LAPTOP: Rows = (
         _W.YOURS,
         "That database cannot be used: {detail}.",
         "Den database kan ikke bruges: {detail}.",
+    ),
+    Outcome(
+        PolicyRefused,
+        _E.USAGE,
+        _W.YOURS,
+        "That policy cannot be used: {detail}. `nearproof backend policy` shows every limit.",
+        "Den politik kan ikke bruges: {detail}. `nearproof backend policy` viser alle grænser.",
     ),
     Outcome(
         SmsPortUnknown,
