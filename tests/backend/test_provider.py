@@ -6,7 +6,9 @@ import asyncio
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,6 +20,7 @@ from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon import provider as provider_module
 from nearproof.daemon.backend import wire
 from nearproof.daemon.backend.certificate import self_signed
+from nearproof.daemon.backend.policy import BackendPolicy
 from nearproof.daemon.join import Joined
 from nearproof.daemon.provider import MAX_ANSWER, Provider, ProviderError, ProviderReason
 
@@ -49,7 +52,6 @@ LIES = {
     "not JSON at all": http(200, b"<html>", "text/html"),
     "nothing": http(200, b""),
     "another laptop's record": http(200, device("11" * 16)),
-    "a name that would move the cursor": http(200, device(account="\x1b[2Jalice")),
     "a redirect": http(302, b"", extra="Location: https://example.org/\r\n"),
     "a compressed answer": http(200, device(), extra="Content-Encoding: gzip\r\n"),
     "an unexpected status": http(204, b""),
@@ -69,6 +71,92 @@ async def test_an_answer_that_cannot_be_is_a_lie(tmp_path: Path, lie: str) -> No
         error = await error_of(joined)
     assert error.reason is ProviderReason.LYING, error
     assert len([head for head in seen if "device" in head]) == 1
+
+
+HONEST = {
+    "info": wire.Info("nearproof", 1, ISSUER.public, 1_800_000_000),
+    "policy": BackendPolicy().public(),
+    "device": wire.Device("anna", KEY.kid.hex(), "x", wire.DeviceState.ACTIVE, COPY),
+    "devices": wire.Devices((wire.Listed(COPY, "x", 1),)),
+    "events": wire.Events(1, (wire.Event(1, wire.EventKind.ACTIVATED, 1, COPY, "x"),)),
+    "start_copy": wire.Ceremony(COPY, wire.CeremonyState.LIVE, COPY, 1, 1, 2, 0, 3, "x"),
+    "activate": wire.Enrolment(COPY, wire.CeremonyState.DONE, "x", 1, 0, 1, 1, 1, 1, 1, "anna"),
+}
+ARGUMENTS: dict[str, tuple[Any, ...]] = {
+    "events": (0,),
+    "start_copy": (None,),
+    "activate": ("CODE", "x"),
+}
+HOSTILE = {"cursor": "\x1b[2Jx", "line": "a\nb", "direction": "a\u202eb", "endless": "x" * 700}
+
+
+def fields(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Where the texts and the numbers of an answer are."""
+    match value:
+        case dict():
+            for name, inner in value.items():
+                yield from fields(inner, (*path, name))
+        case list():
+            for index, inner in enumerate(value):
+                yield from fields(inner, (*path, index))
+        case _:
+            yield path
+
+
+def value_at(honest: msgspec.Struct, path: tuple[str | int, ...]) -> object:
+    inner: Any = msgspec.to_builtins(honest)
+    for step in path:
+        inner = inner[step]
+    return inner
+
+
+def planted(honest: msgspec.Struct, path: tuple[str | int, ...], lie: object) -> bytes:
+    body: Any = msgspec.to_builtins(honest)
+    inner = body
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = lie
+    return msgspec.json.encode(body)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        pytest.param(method, path, id=f"{method}-{'.'.join(map(str, path))}")
+        for method, honest in HONEST.items()
+        for path in fields(msgspec.to_builtins(honest))
+    ],
+)
+async def test_what_cannot_be_shown_is_a_lie(
+    tmp_path: Path, method: str, path: tuple[str | int, ...]
+) -> None:
+    """Every text and number of every answer: what a terminal cannot take is not handed on."""
+    honest = HONEST[method]
+    number = isinstance(value_at(honest, path), int)
+    for lie in (10**30,) if number else HOSTILE.values():
+
+        async def script(request: str, writer: asyncio.StreamWriter, lie: object = lie) -> None:
+            asked = request.startswith("GET /v1/info") and method != "info"
+            body = msgspec.json.encode(HONEST["info"]) if asked else planted(honest, path, lie)
+            writer.write(http(200, body))
+
+        async with liar(tmp_path, script) as joined, Provider(joined, KEY) as provider:
+            with pytest.raises(ProviderError) as caught:
+                await getattr(provider, method)(*ARGUMENTS.get(method, ()))
+        assert caught.value.reason is ProviderReason.LYING
+        assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("method", HONEST)
+async def test_what_can_be_shown_is_handed_on(tmp_path: Path, method: str) -> None:
+    """The other side of the test above."""
+
+    async def script(request: str, writer: asyncio.StreamWriter) -> None:
+        name = "info" if request.startswith("GET /v1/info") else method
+        writer.write(http(200, msgspec.json.encode(HONEST[name])))
+
+    async with liar(tmp_path, script) as joined, Provider(joined, KEY) as provider:
+        assert await getattr(provider, method)(*ARGUMENTS.get(method, ()))
 
 
 @pytest.mark.parametrize(

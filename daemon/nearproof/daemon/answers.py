@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from nearproof.daemon.join import HANDSHAKE_CUT
 T = TypeVar("T")
 
 MAX_DETAIL: Final = 200  # characters of a server's text that are shown
+MAX_NUMBER: Final = 2**53  # what JSON carries everywhere
 
 
 class ProviderReason(StrEnum):
@@ -117,10 +118,31 @@ def connection_failure(error: Exception) -> ProviderError:
 
 
 def decoded(answer: Answer, shape: type[T]) -> T:
-    """Its JSON, strictly; raises `ProviderError` (LYING)."""
+    """Its JSON, strictly; raises `ProviderError` (LYING).
+
+    Whatever text is in it may be shown as it is: printable, and not endless.
+    """
     if answer.status not in (200, 201) or answer.media != wire.JSON:
         raise lying(f"status {answer.status}, {answer.media or 'no media type'}")
-    return _decode(answer.body, shape)
+    content = _decode(answer.body, shape)
+    _check_shown(content, shape.__name__)
+    return content
+
+
+def _check_shown(value: Any, name: str) -> None:
+    match value:
+        case str() if not value.isprintable() or len(value) > MAX_DETAIL:
+            raise lying(f"{name} cannot be shown")
+        case int() if abs(value) > MAX_NUMBER:
+            raise lying(f"{name} is out of bounds")
+        case tuple():
+            for each in value:
+                _check_shown(each, name)
+        case msgspec.Struct():
+            for field in value.__struct_fields__:
+                _check_shown(getattr(value, field), f"{name}.{field}")
+        case _:
+            pass
 
 
 def _decode(body: bytes, shape: type[T]) -> T:

@@ -261,8 +261,6 @@ class Provider:
         device = await self._json(question, Device)
         if device.kid != self._key.kid.hex():
             raise lying("the answer is about another laptop")
-        if not device.account.isprintable():  # it is shown on a terminal
-            raise lying("the account's name cannot be shown")
         return device
 
     async def _ceremony(self, question: _Question, ceremony: str) -> Ceremony:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import unicodedata
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
+
+from nearproof.crypto.messages import MAX_LABEL
 
 API_VERSION: Final = 1
 SERVICE: Final = "nearproof"
@@ -24,6 +26,12 @@ GRANT: Final = 'application/cose; cose-type="cose-sign1"'  # RFC 9052, 11.3.1
 MAX_JSON: Final = 4096  # bytes of a request's JSON body
 MAX_BUNDLE: Final = 4096  # bytes (SPEC, Bundle)
 MAX_ACCOUNT: Final = 64  # characters
+
+# In answers, which a laptop shows, keeps, or asks about next.
+Id = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
+MaybeId = Annotated[str, msgspec.Meta(pattern=r"\A([0-9a-f]{32})?\Z")]
+Label = Annotated[str, msgspec.Meta(max_length=MAX_LABEL)]
+AccountName = Annotated[str, msgspec.Meta(max_length=MAX_ACCOUNT)]
 
 
 class ServiceCode(StrEnum):
@@ -275,8 +283,8 @@ class Event(msgspec.Struct, frozen=True):
     id: int
     kind: EventKind
     at: int
-    ceremony: str = ""
-    label: str = ""
+    ceremony: MaybeId = ""
+    label: Label = ""
 
 
 class Events(msgspec.Struct, frozen=True):
@@ -293,11 +301,11 @@ class Device(msgspec.Struct, frozen=True):
     the account's open one.  `wrong_pins` counts since the last right PIN.
     """
 
-    account: str
-    kid: str
-    label: str
+    account: AccountName
+    kid: Id
+    label: Label
     state: DeviceState
-    ceremony: str = ""
+    ceremony: MaybeId = ""
     wrong_pins: int = 0
     locked_until: int = 0
 
@@ -305,8 +313,8 @@ class Device(msgspec.Struct, frozen=True):
 class Listed(msgspec.Struct, frozen=True):
     """One laptop of a list; times are UNIX seconds."""
 
-    kid: str
-    label: str
+    kid: Id
+    label: Label
     enrolled_at: int
 
 
@@ -330,15 +338,15 @@ class Ceremony(msgspec.Struct, frozen=True):
     is how many wrong PINs came before the asking laptop's last right one.
     """
 
-    id: str
+    id: Id
     state: CeremonyState
-    old: str
+    old: MaybeId
     started_at: int
     ready_at: int
     deadline: int
     waits: int
     grants_left: int
-    new_label: str = ""
+    new_label: Label = ""
     kind: CeremonyKind = CeremonyKind.COPY
     wrong_pins: int = 0
 
@@ -354,9 +362,9 @@ class Enrolment(msgspec.Struct, frozen=True):
     `account` is empty until it is active.  Times are UNIX seconds, 0 where there is none.
     """
 
-    id: str
+    id: Id
     state: CeremonyState
-    label: str
+    label: Label
     deadline: int
     waits: int
     names_left: int
@@ -364,7 +372,7 @@ class Enrolment(msgspec.Struct, frozen=True):
     tries_left: int
     code_expires_at: int = 0
     resend_at: int = 0
-    account: str = ""
+    account: AccountName = ""
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, omit_defaults=True):
