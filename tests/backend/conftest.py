@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -20,10 +21,11 @@ KINDS = ("sqlite", "postgresql")
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster]:
-    """A PostgreSQL server; skips where it is not installed."""
+    """A PostgreSQL server; where it is not installed, `scripts/test` fails, and others skip."""
     binaries = programs()
     if binaries is None:
-        pytest.skip("PostgreSQL is not installed: apt install postgresql")
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing("PostgreSQL is not installed: apt install postgresql")
     with cluster(binaries) as running:
         yield running
 
