@@ -19,6 +19,14 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configurat
     <allow own="*"/>
     <allow send_destination="*"/>
     <allow receive_sender="*"/>
+    <!-- as on the system bus: of the bus itself these three interfaces, and no Peer -->
+    <deny send_destination="org.freedesktop.DBus"/>
+    <allow send_destination="org.freedesktop.DBus"
+           send_interface="org.freedesktop.DBus"/>
+    <allow send_destination="org.freedesktop.DBus"
+           send_interface="org.freedesktop.DBus.Introspectable"/>
+    <allow send_destination="org.freedesktop.DBus"
+           send_interface="org.freedesktop.DBus.Properties"/>
     {rules}
   </policy>
 </busconfig>

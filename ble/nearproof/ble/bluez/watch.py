@@ -21,7 +21,6 @@ from nearproof.ble.bluez.names import (
     DEVICE,
     OBJECTS_RULE,
     OWNER_RULE,
-    PEER,
 )
 from nearproof.ble.bluez.signals import OwnerChanged, Removed, read_signal
 from nearproof.ble.errors import BluetoothError, BluetoothReason
@@ -75,7 +74,8 @@ class StackWatch:
         The bus delivers in order: its answer comes behind every signal sent before.
         Raises `BluetoothError`: NO_DBUS if the bus is gone.
         """
-        await systembus.call(self.bus, BUS_PATH, PEER, "Ping", destination=BUS)
+        # Not Peer.Ping: the system bus refuses it.
+        await systembus.call(self.bus, BUS_PATH, BUS, "GetId", destination=BUS)
 
     @contextmanager
     def telling(self, gone: Gone) -> Iterator[None]:
