@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from nearproof.daemon.console import Console
-from nearproof.daemon.texts import Language
+from nearproof.daemon.locale import Language
 
 
 class Recorder:

@@ -1,4 +1,4 @@
-"""Every error class and every reason has an exit code and a text in both languages."""
+"""Every error class and every reason has an exit code and a text."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from nearproof.daemon.desktop.errors import (
     ScreenReason,
 )
 from nearproof.daemon.join import JoinError, JoinReason
+from nearproof.daemon.locale import Language, filled
 from nearproof.daemon.outcomes import TABLE, SessionEnded, explain, key_of, report
 from nearproof.daemon.outcomes.kinds import Exit
 from nearproof.daemon.provider import ProviderError, ProviderReason
@@ -103,14 +104,19 @@ def test_every_reason_is_explained(reasons: type[Enum]) -> None:
     assert [reason for reason in reasons if key_of(reason) not in TABLE] == []
 
 
-def test_both_languages_are_there_and_take_the_same_fields() -> None:
-    """No text is empty, and none names a field that the other does not have."""
+def test_no_text_wants_what_an_error_has_not() -> None:
+    """Each can be filled in with what every error gives, in both languages."""
+    languages: tuple[Language, ...] = ("en", "da")
     for outcome in TABLE.values():
-        for sentence in (outcome.en, outcome.da):
-            assert sentence.format(detail="D", code="C", seconds=1).strip()
-        assert {name for name in ("{detail}", "{seconds}") if name in outcome.en} == {
-            name for name in ("{detail}", "{seconds}") if name in outcome.da
-        }
+        for language in languages:
+            assert filled(outcome.text, language, detail="D", code="C", duration="1 s").strip()
+
+
+def test_waits_are_told_in_words() -> None:
+    """A PIN that is locked for three hours is not locked for 10800 seconds."""
+    recorder = Recorder(language="da")
+    report(recorder.console, ProviderError(ProviderReason.WAITING, seconds=10800))
+    assert "3 timer tilbage" in recorder.err.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -168,7 +174,7 @@ def test_report_is_in_the_language_of_the_console() -> None:
     """A Danish console gets the Danish text."""
     recorder = Recorder(language="da")
     report(recorder.console, SessionEnded(Ended(EndReason.CANCELLED)))
-    assert recorder.err.getvalue() == "nearproof: Afbrudt. Intet er kopieret.\n"
+    assert recorder.err.getvalue() == "nearproof: Annulleret. Intet er kopieret.\n"
 
 
 def test_a_damaged_file_names_itself(tmp_path) -> None:  # type: ignore[no-untyped-def]

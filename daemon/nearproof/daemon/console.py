@@ -18,7 +18,8 @@ import time
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from nearproof.daemon.texts import Language, text
+from nearproof.daemon.locale import Language
+from nearproof.daemon.texts import text
 
 
 class InputNeeded(Exception):

@@ -1,347 +1,188 @@
-"""Every sentence that a person reads, in English and in Danish.
+"""Every sentence of the ceremony that a person reads, in English, by the event that tells it.
 
-The Danish follows the words of the source page.  `text(key, language, **fields)` fills one in.
+The Danish stands in the catalogue (`locale/README.md` says how).
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final
 
-Language = Literal["en", "da"]
+from nearproof.daemon.locale import Counted, Language, Sentence, filled
 
-NEVER = {
-    "en": "Never type a code that somebody reads to you over the phone.",
-    "da": "Indtast aldrig en kode, som nogen læser op for dig i telefonen.",
-}
+_NEVER: Final = "Never type a code that somebody reads to you over the phone."
 
-# key: (English, Danish); an empty text is for programs alone.
-TEXTS: dict[str, tuple[str, str]] = {
+# An empty text is for programs alone.
+TEXTS: dict[str, Sentence] = {
     # OLD
-    "copy_ordered": (
+    "copy_ordered": Counted(
+        "Copying is ordered, with one QR code to use. As a safety measure there is a waiting time "
+        "first.",
         "Copying is ordered, with {grants_left} QR codes to use. As a safety measure there is a "
         "waiting time first.",
-        "Kopieringen er bestilt, med {grants_left} QR-koder. Som et sikkerhedstiltag skal du vente "
-        "først.",
+        by="grants_left",
     ),
     "waiting": (
-        "Waiting time: {duration} left. You may close this; run the same command again later.",
-        "Ventetid: {duration} tilbage. Du kan lukke imens; kør samme kommando igen bagefter.",
+        "Waiting time: {duration} left. You may close this; run the same command again later."
     ),
-    "wait_over": ("The waiting time is over.", "Ventetiden er slut."),
-    "backend_away": (
-        "The backend cannot be reached just now ({detail}); still waiting.",
-        "Serveren kan ikke nås lige nu ({detail}); venter stadig.",
-    ),
-    "grant_issued": ("", ""),
-    "bluetooth_ready": ("Bluetooth is ready.", "Bluetooth er klar."),
-    "qr_shown": ("", ""),
+    "wait_over": "The waiting time is over.",
+    "backend_away": "The backend cannot be reached just now ({detail}); still waiting.",
+    "grant_issued": "",
+    "bluetooth_ready": "Bluetooth is ready.",
+    "qr_shown": "",
     "terminal_too_small": (
         "This terminal is too small for the QR code: {columns} x {rows} are needed. Make it larger "
-        "and run this again, or use --show window or --show png:FILE.",
-        "Terminalen er for lille til QR-koden: der kræves {columns} x {rows}. Gør den større, og "
-        "kør igen, eller brug --show window eller --show png:FIL.",
+        "and run this again, or use --show window or --show png:FILE."
     ),
     "qr_next": (
         "Scan this QR code with the new laptop. It is valid for {duration}. "
-        "Do not send it to anybody.",
-        "Scan QR-koden med din nye bærbare. Den er gyldig i {duration}. Send den ikke til nogen.",
+        "Do not send it to anybody."
     ),
-    "bound": (
-        "A laptop nearby has scanned the QR code.",
-        "En bærbar i nærheden har scannet QR-koden.",
-    ),
+    "bound": "A laptop nearby has scanned the QR code.",
     "code_wanted": (
         "It calls itself “{label}”. Type the code that your new laptop shows, "
-        f"only if it stands in front of you. {NEVER['en']}",
-        "Den kalder sig “{label}”. Indtast koden fra din nye bærbare, "
-        f"kun hvis den står foran dig. {NEVER['da']}",
+        f"only if it stands in front of you. {_NEVER}"
     ),
-    "code_malformed": (
-        "The code is six digits, such as 123 456. That was not counted as a try.",
-        "Koden er seks cifre, fx 123 456. Det talte ikke som et forsøg.",
-    ),
-    "round": ("", ""),
-    "proof_made": (
-        "The code is right: handing over the proof.",
-        "Koden er rigtig: beviset overdrages.",
-    ),
-    "delivered": (
-        "Done: the new laptop has the proof. Go on there. This one stays active.",
-        "Færdig: den nye bærbare har beviset. Fortsæt på den. Denne er stadig aktiv.",
-    ),
-    "no_copy_here": (
-        "No copy that was ordered here is under way.",
-        "Her er ingen bestilt kopiering i gang.",
-    ),
-    "other_device_seen": (
-        "Another device also has your QR code. It got nothing.",
-        "En anden enhed har også din QR-kode. Den fik intet.",
-    ),
-    "report_failed": (
-        "Your account could not be told of this ({detail}).",
-        "Din konto kunne ikke få besked om dette ({detail}).",
-    ),
+    "code_malformed": "The code is six digits, such as 123 456. That was not counted as a try.",
+    "round": "",
+    "proof_made": "The code is right: handing over the proof.",
+    "delivered": "Done: the new laptop has the proof. Go on there. This one stays active.",
+    "no_copy_here": "No copy that was ordered here is under way.",
+    "other_device_seen": "Another device also has your QR code. It got nothing.",
+    "report_failed": "Your account could not be told of this ({detail}).",
     # NEW
-    "activated": (
-        "“{label}” is now active for {account}.",
-        "“{label}” er nu aktiv for {account}.",
-    ),
-    "scanning": (
-        "Hold the QR code of your old laptop in front of the camera ({camera}).",
-        "Hold QR-koden fra din gamle bærbare op foran kameraet ({camera}).",
-    ),
-    "advice": ("{advice}", "{advice}"),
-    "qr_scanned": (
-        "QR code read. Looking for the old laptop nearby.",
-        "QR-koden er læst. Leder efter den gamle bærbare i nærheden.",
-    ),
-    "old_answered": ("Found the old laptop.", "Den gamle bærbare er fundet."),
-    "code": (
-        "Type this code on the old laptop:  {spaced}",
-        "Indtast denne kode på den gamle bærbare:  {spaced}",
-    ),
-    "code_hidden": ("That code no longer counts.", "Koden gælder ikke længere."),
-    "proof_received": ("Proof received and checked.", "Beviset er modtaget og kontrolleret."),
-    "acknowledged": ("", ""),
-    "unconfirmed": (
-        "The old laptop could not be told that the proof is here; it may say so.",
-        "Den gamle bærbare fik ikke besked om, at beviset er her; den siger det måske.",
-    ),
-    "proof_found": (
-        "A proof from an earlier scan is kept here: handing that in.",
-        "Her ligger et bevis fra en tidligere scanning: det afleveres nu.",
-    ),
+    "activated": "“{label}” is now active for {account}.",
+    "scanning": "Hold the QR code of your old laptop in front of the camera ({camera}).",
+    "advice": "{advice}",
+    "qr_scanned": "QR code read. Looking for the old laptop nearby.",
+    "old_answered": "Found the old laptop.",
+    "code": "Type this code on the old laptop:  {spaced}",
+    "code_hidden": "That code no longer counts.",
+    "proof_received": "Proof received and checked.",
+    "acknowledged": "",
+    "unconfirmed": "The old laptop could not be told that the proof is here; it may say so.",
+    "proof_found": "A proof from an earlier scan is kept here: handing that in.",
     "proof_kept": (
         "The proof is kept: run the same command again to hand it in, within ten minutes of the "
-        "QR code.",
-        "Beviset er gemt: kør samme kommando igen for at aflevere det, inden ti minutter efter "
-        "QR-koden.",
+        "QR code."
     ),
-    "accepted": ("The proof has been accepted.", "Beviset er godkendt."),
-    "sms_sent": (
-        "A temporary code has been sent by SMS to the account's phone.",
-        "En midlertidig kode er sendt på SMS til kontoens telefon.",
-    ),
-    "sms_code_refused": (
-        "That code was not taken ({reason}). An empty line sends it again.",
-        "Koden blev ikke godtaget ({reason}). En tom linje sender den igen.",
-    ),
-    "wrong_pin": (
+    "accepted": "The proof has been accepted.",
+    "sms_sent": "A temporary code has been sent by SMS to the account's phone.",
+    "sms_code_refused": "That code was not taken ({reason}). An empty line sends it again.",
+    "wrong_pin": Counted(
+        "Wrong PIN: one try left before it is locked.",
         "Wrong PIN: {tries_left} tries left before it is locked.",
-        "Forkert PIN-kode: {tries_left} forsøg, før den spærres.",
+        by="tries_left",
     ),
-    "pin_malformed": ("A PIN has six digits.", "En PIN-kode har seks cifre."),
-    "pin_too_easy": (
-        "That PIN is one of those that others would try first: choose another.",
-        "Den PIN-kode er for nem at gætte: vælg en anden.",
-    ),
-    "pins_differ": ("The two are not the same: start over.", "De to er ikke ens: start forfra."),
+    "pin_malformed": "A PIN has six digits.",
+    "pin_too_easy": "That PIN is one of those that others would try first: choose another.",
+    "pins_differ": "The two are not the same: start over.",
     # both
-    "refused": (
-        "A message over Bluetooth was refused ({reason}); going on.",
-        "En besked over Bluetooth blev afvist ({reason}); fortsætter.",
-    ),
-    "proof_holds": (
-        "The proof holds: these two laptops completed the exchange over Bluetooth.",
-        "Beviset holder: de to bærbare har gennemført udvekslingen over Bluetooth.",
-    ),
-    "expiry_not_judged": (
-        "Whether it had expired was not judged: give --at TIME for that.",
-        "Om det var udløbet, er ikke bedømt: angiv --at TIDSPUNKT.",
-    ),
+    "refused": "A message over Bluetooth was refused ({reason}); going on.",
+    "proof_holds": "The proof holds: these two laptops completed the exchange over Bluetooth.",
+    "expiry_not_judged": "Whether it had expired was not judged: give --at TIME for that.",
     "backend_ready": (
-        "Serving at {url}; the waiting time is {wait} s. Run this once on each laptop:",
-        "Kører på {url}; ventetiden er {wait} s. Kør dette én gang på hver bærbar:",
+        "Serving at {url}; the waiting time is {wait} s. Run this once on each laptop:"
     ),
-    "invited": (
-        "Activation code for {account}, valid for {duration}, usable once:",
-        "Aktiveringskode til {account}, gyldig i {duration}, kan bruges én gang:",
-    ),
-    "phone_changed": (
-        "The phone number of {account} is changed; it counts after 120 hours.",
-        "Telefonnummeret for {account} er ændret; det gælder efter 120 timer.",
-    ),
-    "cancelled": ("Cancelled for {account}.", "Annulleret for {account}."),
-    "nothing_to_cancel": (
-        "Nothing is being copied for {account}.",
-        "Der bliver ikke kopieret noget for {account}.",
-    ),
-    "sms": ("{id}  {account}  {kind}  {state}", "{id}  {account}  {kind}  {state}"),
-    "audit_holds": (
-        "The audit chains of {accounts} accounts hold: {entries} entries.",
-        "Revisionskæderne for {accounts} konti holder: {entries} poster.",
-    ),
+    "invited": "Activation code for {account}, valid for {duration}, usable once:",
+    "phone_changed": "The phone number of {account} is changed; it counts after 120 hours.",
+    "cancelled": "Cancelled for {account}.",
+    "nothing_to_cancel": "Nothing is being copied for {account}.",
+    "sms": "{id}  {account}  {kind}  {state}",
+    "audit_holds": "The audit chains hold. Accounts: {accounts}; entries: {entries}.",
     "policy": (
         "Limits of the ceremony; times in seconds. Keep this as policy.toml in the backend's "
-        "folder, or give it to --policy.",
-        "Grænser for forløbet; tider i sekunder. Gem det som policy.toml i serverens mappe, "
-        "eller angiv det med --policy.",
+        "folder, or give it to --policy."
     ),
-    "limit_wait": (
-        "from ordering a copy to its first QR code",
-        "fra en kopiering bestilles, til dens første QR-kode",
-    ),
-    "limit_lifetime": (
-        "from the end of the wait to the end of the ceremony",
-        "fra ventetidens slutning til forløbets slutning",
-    ),
-    "limit_enrolment": (
-        "from the proof, or an activation's first SMS, to an active laptop",
-        "fra beviset, eller en aktiverings første SMS, til en aktiv bærbar",
-    ),
-    "limit_grants": ("QR codes a ceremony", "QR-koder pr. forløb"),
-    "limit_names": ("user IDs that may be tried a ceremony", "bruger-ID'er pr. forløb"),
-    "limit_codes": ("SMS codes a ceremony", "SMS-koder pr. forløb"),
-    "limit_code_tries": (
-        "wrong tries that void an SMS code",
-        "forkerte forsøg, før en SMS-kode er ugyldig",
-    ),
-    "limit_code_lifetime": ("how long an SMS code is valid", "hvor længe en SMS-kode gælder"),
-    "limit_resend_after": (
-        "before the same SMS may be sent again",
-        "før samme SMS kan sendes igen",
-    ),
-    "limit_starts_a_day": (
-        "copies that one laptop may order a day",
-        "kopieringer, som én bærbar kan bestille i døgnet",
-    ),
-    "limit_newcomer": (
-        "a new laptop may not yet copy, revoke or cancel others",
-        "en ny bærbar kan endnu ikke kopiere, spærre eller annullere for andre",
-    ),
-    "limit_phone_settles": (
-        "a changed phone number does not count before",
-        "et nyt telefonnummer gælder først derefter",
-    ),
-    "limit_pin_fresh": (
-        "another QR code needs no new PIN",
-        "endnu en QR-kode kræver ingen ny PIN-kode",
-    ),
-    "limit_challenge_lifetime": (
-        "how long a PIN may take to be typed",
-        "hvor lang tid en PIN-kode må tage at indtaste",
-    ),
-    "limit_rounds": (
-        "round trips that OLD measures, as evidence alone",
-        "svartider, som den gamle bærbare måler, kun som vidnesbyrd",
-    ),
-    "limit_invite_lifetime": (
-        "how long an activation code is valid",
-        "hvor længe en aktiveringskode gælder",
-    ),
-    "revoked": ("Revoked {device}.", "{device} er spærret."),
-    "joined": ("Joined {url}.", "Tilsluttet {url}."),
+    "limit_wait": "from ordering a copy to its first QR code",
+    "limit_lifetime": "from the end of the wait to the end of the ceremony",
+    "limit_enrolment": "from the proof, or an activation's first SMS, to an active laptop",
+    "limit_grants": "QR codes a ceremony",
+    "limit_names": "user IDs that may be tried a ceremony",
+    "limit_codes": "SMS codes a ceremony",
+    "limit_code_tries": "wrong tries that void an SMS code",
+    "limit_code_lifetime": "how long an SMS code is valid",
+    "limit_resend_after": "before the same SMS may be sent again",
+    "limit_starts_a_day": "copies that one laptop may order a day",
+    "limit_newcomer": "a new laptop may not yet copy, revoke or cancel others",
+    "limit_phone_settles": "a changed phone number does not count before",
+    "limit_pin_fresh": "another QR code needs no new PIN",
+    "limit_challenge_lifetime": "how long a PIN may take to be typed",
+    "limit_rounds": "round trips that OLD measures, as evidence alone",
+    "limit_invite_lifetime": "how long an activation code is valid",
+    "revoked": "Revoked {device}.",
+    "joined": "Joined {url}.",
     # questions
-    "ask_code": ("Code from the new laptop:", "Kode fra den nye bærbare:"),
-    "ask_qr_text": ("Text above the QR code:", "Teksten over QR-koden:"),
-    "ask_consent": ("Do you want to copy? (yes/no):", "Vil du kopiere? (ja/nej):"),
-    "ask_pin": ("PIN:", "PIN-kode:"),
-    "ask_new_pin": ("Choose a PIN of six digits:", "Vælg en PIN-kode på seks cifre:"),
-    "ask_new_pin_again": ("The same PIN again:", "Gentag PIN-koden:"),
-    "ask_sms_code": ("Temporary code from the SMS:", "Midlertidig kode fra din SMS:"),
-    "ask_user": ("User ID:", "Bruger-ID:"),
-    "ask_activation_code": ("Activation code:", "Aktiveringskode:"),
+    "ask_code": "Code from the new laptop:",
+    "ask_qr_text": "Text above the QR code:",
+    "ask_consent": "Do you want to copy? (yes/no):",
+    "ask_pin": "PIN:",
+    "ask_new_pin": "Choose a PIN of six digits:",
+    "ask_new_pin_again": "The same PIN again:",
+    "ask_sms_code": "Temporary code from the SMS:",
+    "ask_user": "User ID:",
+    "ask_activation_code": "Activation code:",
     # advice of the scanner and refusals of a QR, by reason
-    "advice_dark": ("Too dark: turn up the light or the screen.", "For mørkt: skru op for lyset."),
-    "advice_blurred": ("Blurred: hold still.", "Uskarpt: hold stille."),
-    "advice_too_small": ("Move closer.", "Gå tættere på."),
-    "advice_foreign": (
-        "That is another kind of QR code.",
-        "Det er en anden slags QR-kode.",
-    ),
-    "advice_damaged": (
-        "That QR code is incomplete: scan the one on the old laptop's screen.",
-        "QR-koden er ufuldstændig: scan den på den gamle bærbares skærm.",
-    ),
+    "advice_dark": "Too dark: turn up the light or the screen.",
+    "advice_blurred": "Blurred: hold still.",
+    "advice_too_small": "Move closer.",
+    "advice_foreign": "That is another kind of QR code.",
+    "advice_damaged": "That QR code is incomplete: scan the one on the old laptop's screen.",
     "advice_unknown_version": (
-        "That QR code is of another version: update nearproof on both laptops.",
-        "QR-koden er af en anden version: opdatér nearproof på begge bærbare.",
+        "That QR code is of another version: update nearproof on both laptops."
     ),
     "advice_other_role": (
         "That is one of our codes, but not for scanning here: run `nearproof old copy` on the "
-        "old laptop.",
-        "Det er en af vores koder, men ikke til scanning her: kør `nearproof old copy` på den "
-        "gamle bærbare.",
+        "old laptop."
     ),
-    "advice_no_camera": ("No camera found yet.", "Intet kamera fundet endnu."),
-    "advice_busy": (
-        "The camera is in use by another program.",
-        "Kameraet bruges af et andet program.",
-    ),
-    "advice_permission": ("The camera may not be opened.", "Kameraet må ikke åbnes."),
-    "advice_gone": ("The camera is gone.", "Kameraet er væk."),
-    "advice_clear": ("That is better.", "Det er bedre."),
-    "advice_unconfined": (
-        "The QR reader runs without its sandbox: install libseccomp2.",
-        "QR-læseren kører uden sin sandkasse: installér libseccomp2.",
-    ),
-    "advice_no_zbar": (
-        "The second QR reader is missing: install libzbar0.",
-        "Den anden QR-læser mangler: installér libzbar0.",
-    ),
-    "advice_expired": ("That QR code has expired.", "QR-koden er udløbet."),
-    "advice_worker_restarted": (
-        "A picture could not be read; going on.",
-        "Et billede kunne ikke læses; fortsætter.",
-    ),
+    "advice_no_camera": "No camera found yet.",
+    "advice_busy": "The camera is in use by another program.",
+    "advice_permission": "The camera may not be opened.",
+    "advice_gone": "The camera is gone.",
+    "advice_clear": "That is better.",
+    "advice_unconfined": "The QR reader runs without its sandbox: install libseccomp2.",
+    "advice_no_zbar": "The second QR reader is missing: install libzbar0.",
+    "advice_expired": "That QR code has expired.",
+    "advice_worker_restarted": "A picture could not be read; going on.",
     # the fingerprint reader, and what could not be seen of the screen
-    "finger_touch": (
-        "Place your finger on the fingerprint reader.",
-        "Læg din finger på fingeraftrykslæseren.",
-    ),
-    "finger_swipe": (
-        "Swipe your finger across the fingerprint reader.",
-        "Træk din finger hen over fingeraftrykslæseren.",
-    ),
-    "finger_again": ("That could not be read: try again.", "Det kunne ikke læses: prøv igen."),
-    "finger_too_short": (
-        "That was too short: try again.",
-        "Det var for kort: prøv igen.",
-    ),
-    "finger_not_centered": (
-        "Your finger was not centered: try again.",
-        "Fingeren lå ikke midt på: prøv igen.",
-    ),
-    "finger_lift": (
-        "Lift your finger and try again.",
-        "Løft fingeren, og prøv igen.",
-    ),
-    "finger_no_match": (
-        "That is not an enrolled finger.",
-        "Det er ikke en registreret finger.",
-    ),
+    "finger_touch": "Place your finger on the fingerprint reader.",
+    "finger_swipe": "Swipe your finger across the fingerprint reader.",
+    "finger_again": "That could not be read: try again.",
+    "finger_too_short": "That was too short: try again.",
+    "finger_not_centered": "Your finger was not centered: try again.",
+    "finger_lift": "Lift your finger and try again.",
+    "finger_no_match": "That is not an enrolled finger.",
     "screen_no_pipewire": (
-        "Whether this screen is shared cannot be told: install pipewire-bin (pw-dump).",
-        "Det kan ikke ses, om denne skærm deles: installér pipewire-bin (pw-dump).",
+        "Whether this screen is shared cannot be told: install pipewire-bin (pw-dump)."
     ),
-    "screen_x11": (
-        "On X11 every program can read the screen: make sure that nobody else sees it.",
-        "Under X11 kan alle programmer læse skærmen: sørg for, at ingen andre ser den.",
-    ),
+    "screen_x11": "On X11 every program can read the screen: make sure that nobody else sees it.",
 }
+
+
+_UNITS: Final = (
+    (3600, Counted("{count} hour", "{count} hours", "count")),
+    (60, Counted("{count} minute", "{count} minutes", "count")),
+    (1, Counted("{count} second", "{count} seconds", "count")),
+)
 
 
 def text(key: str, language: Language, **fields: Any) -> str:
     """The sentence for `key`, filled in; "" where programs alone are told."""
-    template = TEXTS[key][0 if language == "en" else 1]
+    sentence = TEXTS[key]
+    if not sentence:
+        return ""
     if "seconds" in fields:
         fields["duration"] = duration(fields["seconds"], language)
     if "code" in fields:
         fields["spaced"] = f"{fields['code'][:3]} {fields['code'][3:]}"
-    if "{advice}" in template:
+    if key == "advice":
         fields["advice"] = text(f"advice_{fields['reason']}", language)
-    return template.format(**fields)
+    return filled(sentence, language, **fields)
 
 
 def duration(seconds: float, language: Language) -> str:
     """A span of time in words."""
-    units = {
-        "en": (("hour", "hours"), ("minute", "minutes"), ("second", "seconds")),
-        "da": (("time", "timer"), ("minut", "minutter"), ("sekund", "sekunder")),
-    }[language]
     rest = max(round(seconds), 0)
-    for size, (one, many) in zip((3600, 60, 1), units, strict=True):
+    for size, words in _UNITS:
         if rest >= size and (rest % size == 0 or rest >= 3 * size):
-            count = round(rest / size)
-            return f"{count} {one if count == 1 else many}"
-    return f"{rest} {units[2][1]}"
+            return filled(words, language, count=round(rest / size))
+    return filled(_UNITS[-1][1], language, count=rest)

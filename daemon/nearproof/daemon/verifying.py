@@ -9,12 +9,11 @@ from typing import Any
 from nearproof.crypto.proof import MAX_BUNDLE
 from nearproof.crypto.verifier import VerifiedBundle, verify_bundle
 from nearproof.daemon.laptop import Laptop
-from nearproof.daemon.texts import Language
+from nearproof.daemon.locale import Language, filled, marked
 
-NOT_CLAIMED = {
-    "en": "It does not say how far apart they were, nor that no box or relay stood between them.",
-    "da": "Det siger intet om afstanden, og ikke at der ingen boks eller relæ var imellem.",
-}
+NOT_CLAIMED = marked(
+    "It does not say how far apart they were, nor that no box or relay stood between them."
+)
 
 
 def verify_file(laptop: Laptop, file: Path, *, issuer: bytes, at: int | None) -> None:
@@ -32,7 +31,7 @@ def verify_file(laptop: Laptop, file: Path, *, issuer: bytes, at: int | None) ->
         for name, value in facts.items():
             said = _readable(name, value, laptop.console.language)
             laptop.console.show(f"  {name:<{width}}  {said}")
-        laptop.console.show(f"\n{NOT_CLAIMED[laptop.console.language]}")
+        laptop.console.show(f"\n{filled(NOT_CLAIMED, laptop.console.language)}")
         if at is None:
             laptop.console.tell("expiry_not_judged")
 
@@ -59,15 +58,11 @@ def _facts(verified: VerifiedBundle) -> dict[str, Any]:
 
 
 def _readable(name: str, value: Any, language: Language) -> str:
-    yes, no, unknown = {
-        "en": ("yes", "no", "not measured"),
-        "da": ("ja", "nej", "ikke målt"),
-    }[language]
     match value:
         case None:
-            return unknown
+            return filled(marked("not measured"), language)
         case bool():
-            return yes if value else no
+            return filled(marked("yes") if value else marked("no"), language)
         case int() if name.endswith(("_at", "_from", "_to")):
             return f"{value} ({datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC)"
         case _:

@@ -20,6 +20,7 @@ from nearproof.daemon.backend.policy import BackendPolicy
 from nearproof.daemon.backend.rules import require_settled
 from nearproof.daemon.backend.service import retire
 from nearproof.daemon.backend.wire import CeremonyState, DeviceState, EventKind, ServiceCode
+from nearproof.daemon.locale import marked
 
 _GROUP: Final = 4  # characters of a code between hyphens
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}")  # ITU-T E.164
@@ -47,9 +48,9 @@ def invite(
     with open_data_dir(data_dir, database) as data, data.store.write(name) as records:
         known = records.add_account(name, _phone(phone) if phone else "")
         if not known.phone:
-            raise ValueError("a new account needs a phone number, such as +4512345678")
+            raise ValueError(marked("a new account needs a phone number, such as +4512345678"))
         if phone and known.phone != phone:
-            raise ValueError("the account has another phone number: change that first")
+            raise ValueError(marked("the account has another phone number: change that first"))
         require_settled(known, records.now, policy)
         records.add_invite(hash_code(code), name, records.now + policy.invite_lifetime * 1000)
         records.log(name, "invited")
@@ -120,5 +121,5 @@ def verify_audit(data_dir: Path, *, database: str | None = None) -> dict[str, in
 
 def _phone(text: str) -> str:
     if not _PHONE.fullmatch(text):
-        raise ValueError("a phone number has a plus and its country, such as +4512345678")
+        raise ValueError(marked("a phone number has a plus and its country, such as +4512345678"))
     return text

@@ -28,8 +28,8 @@ from nearproof.daemon.backend.policy import BackendPolicy
 from nearproof.daemon.backend.service import Service
 from nearproof.daemon.backend.sms.dispatch import Dispatcher
 from nearproof.daemon.backend.sms.ports import port_named
-from nearproof.daemon.backend.sms.texts import Language
 from nearproof.daemon.join import JoinLine, check_origin
+from nearproof.daemon.locale import Language
 
 CONNECTIONS: Final = 512  # at once; more are answered 503
 HEADERS: Final = 16 * 1024  # bytes of one request's head

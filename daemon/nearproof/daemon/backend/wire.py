@@ -14,6 +14,7 @@ from typing import Annotated, Final
 import msgspec
 
 from nearproof.crypto.messages import MAX_LABEL
+from nearproof.daemon.locale import marked
 
 API_VERSION: Final = 1
 SERVICE: Final = "nearproof"
@@ -401,7 +402,7 @@ def account_name(text: str) -> str:
     """
     name = unicodedata.normalize("NFC", text.strip()).casefold()
     if not 0 < len(name) <= MAX_ACCOUNT:
-        raise ValueError("a user ID has 1 to 64 characters")
+        raise ValueError(marked("a user ID has 1 to 64 characters"))
     if not all(character.isalnum() or character in "-_.@+" for character in name):
-        raise ValueError("a user ID has letters, digits, and - _ . @ + only")
+        raise ValueError(marked("a user ID has letters, digits, and - _ . @ + only"))
     return name

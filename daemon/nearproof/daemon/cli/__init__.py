@@ -13,6 +13,7 @@ import click
 from nearproof.daemon.cli.backend import backend
 from nearproof.daemon.cli.demo import demo
 from nearproof.daemon.cli.doctor import doctor
+from nearproof.daemon.cli.language import Program
 from nearproof.daemon.cli.new import join, new
 from nearproof.daemon.cli.old import old
 from nearproof.daemon.cli.options import (
@@ -26,7 +27,9 @@ from nearproof.daemon.cli.options import (
 from nearproof.daemon.cli.verify import verify
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="nearproof")
 @click.option(
     "--home",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,7 @@ def serve(
     """Serve; prints the line that joins a laptop to this backend."""
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
-        raise click.BadParameter("use HOST:PORT, e.g. 0.0.0.0:8443", param_hint="--listen")
+        raise click.BadParameter(_("use HOST:PORT, e.g. 0.0.0.0:8443"), param_hint="--listen")
 
     def work(console: Console) -> None:
         from dataclasses import replace
@@ -156,7 +157,7 @@ def invite(
         try:
             code = invite(_data(data), account, policy, phone=phone, database=database)
         except ValueError as error:
-            raise click.UsageError(str(error)) from None
+            raise click.UsageError(_(str(error))) from None
         seconds = policy.invite_lifetime
         console.tell("invited", account=account, activation_code=code, seconds=seconds)
         console.show(code)
@@ -181,7 +182,7 @@ def phone(
         try:
             set_phone(_data(data), account, number, database=database)
         except ValueError as error:
-            raise click.UsageError(str(error)) from None
+            raise click.UsageError(_(str(error))) from None
         console.tell("phone_changed", account=account)
 
     options.run_plain("backend", work)
@@ -214,7 +215,7 @@ def revoke(options: Options, data: Path | None, database: str | None, device: st
     try:
         kid = bytes.fromhex(device)
     except ValueError:
-        raise click.BadParameter("a key id is 32 hex digits", param_hint="DEVICE") from None
+        raise click.BadParameter(_("a key id is 32 hex digits"), param_hint="DEVICE") from None
 
     def work(console: Console) -> None:
         from nearproof.daemon.backend.admin import revoke

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def copy(
 ) -> None:
     """Get a copy from the old laptop; Bluetooth proves that it is here."""
     if sum((camera is not None, image is not None, typed)) > 1:
-        raise click.UsageError("choose one of --camera, --image and --typed")
+        raise click.UsageError(_("choose one of --camera, --image and --typed"))
 
     async def story(laptop: Laptop) -> None:
         from nearproof.daemon import new as role

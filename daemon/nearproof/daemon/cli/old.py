@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 import click
@@ -44,7 +45,7 @@ def old() -> None:
 def copy(options: Options, radio: str | None, show: str, allow_shared_screen: bool) -> None:
     """Copy this authenticator to another laptop; goes on where it stood."""
     if options.as_json and show == "terminal":
-        raise click.UsageError("with --json the terminal shows no QR code: add --show png:FILE")
+        raise click.UsageError(_("with --json the terminal shows no QR code: add --show png:FILE"))
 
     async def story(laptop: Laptop) -> None:
         from nearproof.daemon import old as role

@@ -7,9 +7,11 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from nearproof.daemon.locale import Language
 
 if TYPE_CHECKING:
     from nearproof.daemon.console import Console
@@ -58,13 +60,15 @@ class Options:
     verbose: bool
 
     @property
-    def language(self) -> Literal["en", "da"]:
+    def language(self) -> Language:
         """The flag, else `config.toml`, else the locale, else English."""
         locale = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
         chosen = self.lang or self._configured_language() or next(filter(None, locale), "")
         return "da" if chosen.startswith("da") else "en"
 
     def _configured_language(self) -> str:
+        if not os.path.exists(self.home / "config.toml"):
+            return ""  # most have none: help need not load what reads it
         from nearproof.config.files import FileDamaged
         from nearproof.config.home import Home
 

@@ -58,7 +58,7 @@ async def judge(stage: Stage, audience: Audience) -> None:
     said = await judge.until("proof_holds")
     median = said["rtt_median_us"] / 1000
     evidence = f"{said['rounds']} rounds, median {median:.1f} ms: evidence only."
-    audience.says("verifier", "", f"{evidence} {NOT_CLAIMED['en']}")
+    audience.says("verifier", "", f"{evidence} {NOT_CLAIMED}")
     await judge.exit_code()
 
 

@@ -23,6 +23,7 @@ from nearproof.daemon.doctor.checks import (
 )
 from nearproof.daemon.doctor.clock import SYNCHRONIZE
 from nearproof.daemon.join import Joined, JoinError
+from nearproof.daemon.locale import marked
 from nearproof.daemon.outcomes.kinds import Exit
 from nearproof.daemon.provider import Provider, ProviderError, ProviderReason
 
@@ -73,17 +74,11 @@ def joined(facts: BackendFacts) -> Result:
     """This laptop has joined a backend."""
     if facts.damaged:
         return fail(
-            f"what is stored of the backend cannot be used ({facts.damaged})",
-            f"det gemte om serveren kan ikke bruges ({facts.damaged})",
-            _JOIN,
+            "what is stored of the backend cannot be used ({damaged})", _JOIN, damaged=facts.damaged
         )
     if facts.url is None:
-        return fail(
-            "no backend joined yet; LINE is what `nearproof backend serve` printed",
-            "ikke tilsluttet en server endnu; LINE er, hvad `nearproof backend serve` skrev",
-            _JOIN,
-        )
-    return ok(f"joined {facts.url}", f"tilsluttet {facts.url}")
+        return fail("no backend joined yet; LINE is what `nearproof backend serve` printed", _JOIN)
+    return ok("joined {url}", url=facts.url)
 
 
 def reachable(facts: BackendFacts) -> Result:
@@ -92,18 +87,19 @@ def reachable(facts: BackendFacts) -> Result:
         case _ if facts.url is None:
             return NOT_YET
         case None | ProviderReason.WRONG_CERTIFICATE:
-            return ok("the backend answers", "serveren svarer")
+            return ok("the backend answers")
         case ProviderReason.UNREACHABLE:
             return fail(
-                f"no answer ({facts.detail}): check the network, or start it on its machine",
-                f"intet svar ({facts.detail}): tjek netværket, eller start den på dens maskine",
+                "no answer ({detail}): check the network, or start it on its machine",
                 f"nearproof backend serve --listen 0.0.0.0:{urlsplit(facts.url).port}",
+                detail=facts.detail,
             )
         case _:
             return fail(
-                f"the backend cannot be used now ({facts.reason}: {facts.detail}); ask who runs it",
-                f"serveren kan ikke bruges nu ({facts.reason}: {facts.detail}); spørg dens ejer",
+                "the backend cannot be used now ({reason}: {detail}); ask who runs it",
                 "nearproof doctor backend",
+                reason=facts.reason,
+                detail=facts.detail,
             )
 
 
@@ -116,14 +112,12 @@ def tls(facts: BackendFacts) -> Result:
             return NOT_YET
         case ProviderReason.WRONG_CERTIFICATE:
             return fail(
-                "another server answers there, or the backend was set up anew: ask who runs it "
-                "for its line",
-                "en anden server svarer der, eller serveren er sat op på ny: bed dens ejer om "
-                "linjen",
+                "another server answers there, or the backend was set up anew: ask who "
+                "runs it for its line",
                 _JOIN,
             )
         case _:
-            return ok("the certificate is the joined one", "certifikatet er det tilsluttede")
+            return ok("the certificate is the joined one")
 
 
 def wall(facts: BackendFacts) -> Result:
@@ -132,13 +126,13 @@ def wall(facts: BackendFacts) -> Result:
         return NOT_YET
     seconds = round(abs(facts.ahead))
     if seconds > TOLERANCE:
-        en, da = ("ahead of", "foran") if facts.ahead > 0 else ("behind", "bagud for")
-        return warn(
-            f"this clock is {seconds} s {en} the backend's; nearproof goes by the backend's",
-            f"dette ur er {seconds} s {da} serverens; nearproof følger serverens",
-            SYNCHRONIZE,
+        said = (
+            marked("this clock is {seconds} s ahead of the backend's, which counts")
+            if facts.ahead > 0
+            else marked("this clock is {seconds} s behind the backend's, which counts")
         )
-    return ok("the clock agrees with the backend's", "uret passer med serverens")
+        return warn(said, SYNCHRONIZE, seconds=seconds)
+    return ok("the clock agrees with the backend's")
 
 
 BACKEND: Final = Area(

@@ -128,9 +128,7 @@ def _judged(
 
 
 def _not_bluez(facts: BluetoothFacts) -> Result:
-    return skipped(
-        f"the radio is {facts.radio}, not BlueZ's", f"radioen er {facts.radio}, ikke BlueZ's"
-    )
+    return skipped("the radio is {radio}, not BlueZ's", radio=facts.radio)
 
 
 def dbus(facts: BluetoothFacts) -> Result:
@@ -138,11 +136,9 @@ def dbus(facts: BluetoothFacts) -> Result:
     return _judged(
         facts,
         BluetoothReason.NO_DBUS,
-        ok("the system bus answers", "systembussen svarer"),
+        ok("the system bus answers"),
         lambda detail: fail(
-            f"the system bus does not answer ({detail})",
-            f"systembussen svarer ikke ({detail})",
-            "sudo systemctl start dbus",
+            "the system bus does not answer ({detail})", "sudo systemctl start dbus", detail=detail
         ),
     )
 
@@ -152,17 +148,11 @@ def service(facts: BluetoothFacts) -> Result:
     return _judged(
         facts,
         BluetoothReason.NO_BLUEZ,
-        ok("bluetoothd is running", "bluetoothd kører"),
+        ok("bluetoothd is running"),
         lambda _: (
-            fail(
-                "bluetoothd is not running",
-                "bluetoothd kører ikke",
-                "sudo systemctl enable --now bluetooth",
-            )
+            fail("bluetoothd is not running", "sudo systemctl enable --now bluetooth")
             if facts.bluez
-            else fail(
-                "BlueZ is not installed", "BlueZ er ikke installeret", "sudo apt-get install bluez"
-            )
+            else fail("BlueZ is not installed", "sudo apt-get install bluez")
         ),
     )
 
@@ -172,11 +162,11 @@ def dbus_rights(facts: BluetoothFacts) -> Result:
     return _judged(
         facts,
         BluetoothReason.NO_PERMISSION,
-        ok("this user may use Bluetooth", "denne bruger har ret til Bluetooth"),
+        ok("this user may use Bluetooth"),
         lambda detail: fail(
-            f"this user may not use Bluetooth ({detail}); log in again after the fix",
-            f"denne bruger har ikke ret til Bluetooth ({detail}); log ind igen bagefter",
+            "this user may not use Bluetooth ({detail}); log in again after the fix",
             'sudo usermod -aG bluetooth "$USER"',
+            detail=detail,
         ),
     )
 
@@ -186,11 +176,11 @@ def adapter(facts: BluetoothFacts) -> Result:
     return _judged(
         facts,
         BluetoothReason.NO_ADAPTER,
-        ok(f"{facts.radio} is there", f"{facts.radio} er der"),
+        ok("{radio} is there", radio=facts.radio),
         lambda detail: fail(
-            f"no usable adapter ({detail}); plug one in, or choose another with --radio",
-            f"ingen brugbar adapter ({detail}); tilslut en, eller vælg en anden med --radio",
+            "no usable adapter ({detail}); plug one in, or choose another with --radio",
             "bluetoothctl list",
+            detail=detail,
         ),
     )
 
@@ -200,11 +190,11 @@ def rfkill(facts: BluetoothFacts) -> Result:
     return _judged(
         facts,
         BluetoothReason.BLOCKED,
-        ok("nothing blocks Bluetooth", "intet spærrer for Bluetooth"),
+        ok("nothing blocks Bluetooth"),
         lambda detail: fail(
-            f"Bluetooth is blocked ({detail}); a switch or key has to be moved by hand",
-            f"Bluetooth er spærret ({detail}); en kontakt eller tast skal flyttes med hånden",
+            "Bluetooth is blocked ({detail}); a switch or key has to be moved by hand",
             "rfkill unblock bluetooth",
+            detail=detail,
         ),
     )
 
@@ -214,10 +204,8 @@ def powered(facts: BluetoothFacts) -> Result:
     return _judged(
         facts,
         BluetoothReason.POWERED_OFF,
-        ok("Bluetooth is switched on", "Bluetooth er slået til"),
-        lambda _: fail(
-            "Bluetooth is switched off", "Bluetooth er slået fra", "bluetoothctl power on"
-        ),
+        ok("Bluetooth is switched on"),
+        lambda _: fail("Bluetooth is switched off", "bluetoothctl power on"),
     )
 
 
@@ -226,11 +214,11 @@ def peripheral_role(facts: BluetoothFacts) -> Result:
     return _judged(
         facts,
         BluetoothReason.NO_PERIPHERAL_ROLE,
-        ok("the adapter can advertise and serve", "adapteren kan annoncere og tage imod"),
+        ok("the adapter can advertise and serve"),
         lambda detail: fail(
-            f"the adapter cannot be a peripheral ({detail}); try another one",
-            f"adapteren kan ikke være peripheral ({detail}); prøv en anden",
+            "the adapter cannot be a peripheral ({detail}); try another one",
             "nearproof doctor old --radio bluez:hci1",
+            detail=detail,
         ),
     )
 
@@ -242,23 +230,20 @@ def bluez_version(facts: BluetoothFacts) -> Result:
     if facts.bluez is None:
         return warn(
             "the version of BlueZ cannot be told: bluetoothctl is missing",
-            "BlueZ' version kendes ikke: bluetoothctl mangler",
             "sudo apt-get install bluez",
         )
     version = dotted(facts.bluez)
     if facts.bluez < OLDEST_TRIED:
         oldest = dotted(OLDEST_TRIED)
         return warn(
-            f"BlueZ {version}: nothing older than {oldest} was tried",
-            f"BlueZ {version}: intet ældre end {oldest} er prøvet",
+            "BlueZ {version}: nothing older than {oldest} was tried",
             _UPDATE,
+            version=version,
+            oldest=oldest,
         )
     if facts.bluez == (5, 87):
-        return ok(
-            "BlueZ 5.87 (it crashes on scans for one UUID; nearproof makes none)",
-            "BlueZ 5.87 (den går ned ved scanning efter ét UUID; det gør nearproof ikke)",
-        )
-    return ok(f"BlueZ {version}", f"BlueZ {version}")
+        return ok("BlueZ 5.87 (it crashes on scans for one UUID; nearproof makes none)")
+    return ok("BlueZ {version}", version=version)
 
 
 def kernel_version(facts: BluetoothFacts) -> Result:
@@ -266,15 +251,16 @@ def kernel_version(facts: BluetoothFacts) -> Result:
     if not facts.findings:
         return _not_bluez(facts)
     if facts.kernel is None:
-        return skipped("the kernel's version cannot be told", "kernens version kendes ikke")
+        return skipped("the kernel's version cannot be told")
     version, unrefused = dotted(facts.kernel), dotted(UNREFUSED)
     if facts.kernel in REFUSING_KERNELS and (facts.bluez or (0,)) < UNREFUSED:
         return warn(
-            f"kernel {version} was seen to refuse every advert of BlueZ before {unrefused}",
-            f"kerne {version} er set afvise alle annoncer fra BlueZ før {unrefused}",
+            "kernel {version} was seen to refuse every advert of BlueZ before {unrefused}",
             _UPDATE,
+            version=version,
+            unrefused=unrefused,
         )
-    return ok(f"kernel {version}", f"kerne {version}")
+    return ok("kernel {version}", version=version)
 
 
 def advert_interval(facts: BluetoothFacts) -> Result:
@@ -284,31 +270,24 @@ def advert_interval(facts: BluetoothFacts) -> Result:
     if facts.own_interval is None:
         return NOT_YET
     if facts.own_interval:
-        return ok("adverts every 100 ms", "annoncer med 100 ms mellemrum")
+        return ok("adverts every 100 ms")
     if facts.default_interval is None:
-        return skipped(f"{main_conf.PATH} cannot be read", f"{main_conf.PATH} kan ikke læses")
+        return skipped("{file} cannot be read", file=main_conf.PATH)
     interval = facts.default_interval
     if interval <= WANTED_INTERVAL:
-        return ok(
-            f"adverts every {interval:.0f} ms, by main.conf",
-            f"annoncer med {interval:.0f} ms mellemrum, ifølge main.conf",
-        )
+        return ok("adverts every {interval} ms, by main.conf", interval=round(interval))
     seconds = INTERVALS_TO_A_LINK * interval / 1000
     wanted = INTERVALS_TO_A_LINK * WANTED_INTERVAL / 1000
-    slow, quick = f"{seconds:.1f} s", f"{wanted:.2f} s"
     return warn(
-        f"this bluetoothd advertises every {interval:.0f} ms: about {slow} to a link instead of "
-        f"{quick}. BlueZ 5.77 does better, or an older one with 160 (100 ms) in "
-        f"{main_conf.PATH}, or with Experimental = true there",
-        f"denne bluetoothd annoncerer med {interval:.0f} ms mellemrum: ca. {_danish(slow)} til en "
-        f"forbindelse i stedet for {_danish(quick)}. BlueZ 5.77 gør det bedre, eller en ældre med "
-        f"160 (100 ms) i {main_conf.PATH}, eller med Experimental = true der",
+        "this bluetoothd advertises every {interval} ms: about {slow} s to a link instead "
+        "of {quick} s. BlueZ 5.77 does better, or an older one with 160 (100 ms) in "
+        "{file}, or with Experimental = true there",
         _FASTER,
+        interval=round(interval),
+        slow=round(seconds, 1),
+        quick=round(wanted, 2),
+        file=main_conf.PATH,
     )
-
-
-def _danish(number: str) -> str:
-    return number.replace(".", ",")
 
 
 _OLD: Final = frozenset({Role.OLD})

@@ -70,26 +70,26 @@ def device(facts: CameraFacts) -> Result:
     instead = f"nearproof new copy --camera {facts.other}" if facts.other else ""
     match facts.reason:
         case None:
-            return ok(facts.name, facts.name)
+            return ok("{camera}", camera=facts.name)
         case CameraReason.PERMISSION:
-            return ok(f"{facts.source} is there", f"{facts.source} er der")
+            return ok("{source} is there", source=facts.source)
         case CameraReason.BUSY:
             return fail(
-                f"another program uses the camera ({facts.detail}); the fix names it",
-                f"et andet program bruger kameraet ({facts.detail}); linjen viser hvilket",
+                "another program uses the camera ({detail}); the fix names it",
                 f"fuser -v {shlex.quote(facts.source) if '/' in facts.source else '/dev/video*'}",
+                detail=facts.detail,
             )
         case CameraReason.GONE:
             return fail(
-                f"the camera does not answer ({facts.detail}); plug it in again",
-                f"kameraet svarer ikke ({facts.detail}); tilslut det igen",
+                "the camera does not answer ({detail}); plug it in again",
                 instead or "v4l2-ctl --list-devices",
+                detail=facts.detail,
             )
         case _:
             return fail(
-                f"no camera ({facts.detail}); plug one in, or type the text above the QR code",
-                f"intet kamera ({facts.detail}); tilslut et, eller indtast teksten over QR-koden",
+                "no camera ({detail}); plug one in, or type the text above the QR code",
                 instead or "nearproof new copy --typed",
+                detail=facts.detail,
             )
 
 
@@ -99,22 +99,19 @@ def rights(facts: CameraFacts) -> Result:
         return _no_camera_needed(facts)
     match facts.reason:
         case None | CameraReason.BUSY:
-            return ok("this user may open the camera", "denne bruger må åbne kameraet")
+            return ok("this user may open the camera")
         case CameraReason.PERMISSION:
             return fail(
-                f"this user may not open the camera ({facts.detail}); log in again after the fix",
-                f"denne bruger må ikke åbne kameraet ({facts.detail}); log ind igen bagefter",
+                "this user may not open the camera ({detail}); log in again after the fix",
                 'sudo usermod -aG video "$USER"',
+                detail=facts.detail,
             )
         case _:
             return NOT_YET
 
 
 def _no_camera_needed(facts: CameraFacts) -> Result:
-    return skipped(
-        f"the QR code comes from {facts.source}, not from a camera",
-        f"QR-koden kommer fra {facts.source}, ikke fra et kamera",
-    )
+    return skipped("the QR code comes from {source}, not from a camera", source=facts.source)
 
 
 _NEW: Final = frozenset({Role.NEW})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Final, Generic, TypeVar
 
 from nearproof.config.home import Home
 from nearproof.config.settings import Settings
+from nearproof.daemon.locale import Language, filled
 from nearproof.daemon.outcomes.kinds import Exit
 
 Facts = TypeVar("Facts")
@@ -37,38 +38,42 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A check's verdict in both languages; `fix` is one shell line, there if it did not pass."""
+    """A check's verdict: an English sentence with its fields, which the catalogue translates.
+
+    `fix` is one shell line, there if the check did not pass.
+    """
 
     status: Status
-    en: str
-    da: str
+    said: str
+    fields: Mapping[str, object]
     fix: str = ""
 
+    def text(self, language: Language) -> str:
+        """The sentence for a person."""
+        return filled(self.said, language, **self.fields)
 
-def ok(en: str, da: str) -> Result:
+
+def ok(said: str, **fields: object) -> Result:
     """All is well."""
-    return Result(Status.OK, en, da)
+    return Result(Status.OK, said, fields)
 
 
-def skipped(en: str, da: str) -> Result:
+def skipped(said: str, **fields: object) -> Result:
     """Nothing to judge."""
-    return Result(Status.SKIPPED, en, da)
+    return Result(Status.SKIPPED, said, fields)
 
 
-def warn(en: str, da: str, fix: str) -> Result:
+def warn(said: str, fix: str, **fields: object) -> Result:
     """It works, but could do better."""
-    return Result(Status.WARN, en, da, fix)
+    return Result(Status.WARN, said, fields, fix)
 
 
-def fail(en: str, da: str, fix: str) -> Result:
+def fail(said: str, fix: str, **fields: object) -> Result:
     """The ceremony would end here."""
-    return Result(Status.FAIL, en, da, fix)
+    return Result(Status.FAIL, said, fields, fix)
 
 
-NOT_YET: Final = skipped(
-    "cannot be told while another check fails",
-    "kan ikke afgøres, så længe et andet punkt fejler",
-)
+NOT_YET: Final = skipped("cannot be told while another check fails")
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,26 +62,21 @@ def boottime(facts: ClockFacts) -> Result:
     if facts.boottime is None or facts.boottime < facts.monotonic:
         return fail(
             "the kernel has no clock that goes on while the laptop sleeps (CLOCK_BOOTTIME)",
-            "kernen har intet ur, der går, mens den bærbare sover (CLOCK_BOOTTIME)",
             "sudo apt-get update && sudo apt-get full-upgrade",
         )
-    return ok("the clock goes on during sleep", "uret går, også mens den bærbare sover")
+    return ok("the clock goes on during sleep")
 
 
 def ntp(facts: ClockFacts) -> Result:
     """The backend's clock decides every waiting time, so it had better be right."""
     if facts.synchronized is None:
-        return skipped(
-            "the kernel does not tell whether its clock is kept",
-            "kernen siger ikke, om dens ur bliver stillet",
-        )
+        return skipped("the kernel does not tell whether its clock is kept")
     if not facts.synchronized:
         return warn(
             "nothing keeps this machine's clock, by which all waiting times are counted",
-            "intet stiller denne maskines ur, som alle ventetider regnes efter",
             SYNCHRONIZE,
         )
-    return ok("the clock is synchronized", "uret er synkroniseret")
+    return ok("the clock is synchronized")
 
 
 CLOCK: Final = Area(

@@ -52,11 +52,11 @@ def starts(facts: DecoderFacts) -> Result:
     """It starts, and reads a code of its own."""
     if facts.word is None:
         return fail(
-            f"the QR reader does not start ({facts.lost})",
-            f"QR-læseren starter ikke ({facts.lost})",
+            "the QR reader does not start ({lost})",
             "sudo apt-get install libgl1 libglib2.0-0 libzbar0 libseccomp2",
+            lost=facts.lost,
         )
-    return ok("the QR reader starts", "QR-læseren starter")
+    return ok("the QR reader starts")
 
 
 def zbar(facts: DecoderFacts) -> Result:
@@ -66,10 +66,9 @@ def zbar(facts: DecoderFacts) -> Result:
     if not facts.word.zbar:
         return warn(
             "the second QR reader, zbar, is missing: codes in a terminal are harder to read",
-            "den anden QR-læser, zbar, mangler: koder i en terminal er sværere at læse",
             "sudo apt-get install libzbar0",
         )
-    return ok("both QR readers are there", "begge QR-læsere er der")
+    return ok("both QR readers are there")
 
 
 def seccomp(facts: DecoderFacts) -> Result:
@@ -79,10 +78,9 @@ def seccomp(facts: DecoderFacts) -> Result:
     if not facts.word.confined:
         return warn(
             "the QR reader runs without its sandbox: a hostile picture could do more harm",
-            "QR-læseren kører uden sin sandkasse: et ondsindet billede kan gøre mere skade",
             "sudo apt-get install libseccomp2",
         )
-    return ok("the QR reader is confined by seccomp", "QR-læseren er lukket inde med seccomp")
+    return ok("the QR reader is confined by seccomp")
 
 
 _NEW: Final = frozenset({Role.NEW})

@@ -39,33 +39,29 @@ def sharing(sight: Sight) -> Result:
     """Nobody takes pictures of the screen that will show the QR code."""
     if takers := _exposed(sight, ScreenReason.SCREEN_SHARED):
         return fail(
-            f"the screen is shared ({takers}): stop that before the QR code is shown",
-            f"skærmen deles ({takers}): stop det, før QR-koden vises",
+            "the screen is shared ({takers}): stop that before the QR code is shown",
             "wpctl status",
+            takers=takers,
         )
     if Blind.NO_PIPEWIRE in sight.blind:
         return warn(
             "whether the screen is shared cannot be told: pw-dump is missing, or PipeWire is off",
-            "om skærmen deles, kan ikke ses: pw-dump mangler, eller PipeWire kører ikke",
             "sudo apt-get install pipewire-bin",
         )
     if Blind.X11 in sight.blind:
-        return skipped(
-            "on X11 nobody can tell whether the screen is shared: see to it yourself",
-            "på X11 kan ingen se, om skærmen deles: sørg selv for, at den ikke gør",
-        )
-    return ok("no share of the screen was found", "der er ikke fundet nogen deling af skærmen")
+        return skipped("on X11 nobody can tell whether the screen is shared: see to it yourself")
+    return ok("no share of the screen was found")
 
 
 def ssh(sight: Sight) -> Result:
     """The terminal is on this laptop's own screen."""
     if carrier := _exposed(sight, ScreenReason.SCREEN_REMOTE):
         return fail(
-            f"this terminal shows on another machine ({carrier}): use one on the laptop itself",
-            f"terminalen vises på en anden maskine ({carrier}): brug en på den bærbare selv",
+            "this terminal shows on another machine ({carrier}): use one on the laptop itself",
             "nearproof old copy",
+            carrier=carrier,
         )
-    return ok("this terminal is the laptop's own", "terminalen er den bærbares egen")
+    return ok("this terminal is the laptop's own")
 
 
 def _exposed(sight: Sight, reason: ScreenReason) -> str:
@@ -95,23 +91,22 @@ def notifier(facts: NotifierFacts) -> Result:
     """Somebody tells when the wait is over, and of a copy that nobody here has ordered."""
     match facts.reason:
         case None if facts.buttons:
-            return ok(f"{facts.name} shows notices", f"{facts.name} viser beskeder")
+            return ok("{name} shows notices", name=facts.name)
         case None:
             return ok(
-                f"{facts.name} shows notices, without buttons: they say what to type",
-                f"{facts.name} viser beskeder, uden knapper: de siger, hvad der skal skrives",
+                "{name} shows notices, without buttons: they say what to type", name=facts.name
             )
         case NotifierReason.NO_SESSION_BUS:
             return warn(
-                f"notices cannot be shown: this session has no D-Bus ({facts.detail})",
-                f"beskeder kan ikke vises: sessionen har ingen D-Bus ({facts.detail})",
+                "notices cannot be shown: this session has no D-Bus ({detail})",
                 "sudo apt-get install dbus-user-session",
+                detail=facts.detail,
             )
         case _:
             return warn(
-                f"nobody shows notices on this desktop ({facts.detail})",
-                f"ingen viser beskeder på dette skrivebord ({facts.detail})",
+                "nobody shows notices on this desktop ({detail})",
                 "sudo apt-get install dunst",
+                detail=facts.detail,
             )
 
 
@@ -137,28 +132,19 @@ def reader(facts: FingerprintFacts) -> Result:
     """A finger may stand for the PIN where the source page lets it; nobody needs one."""
     match facts.reason:
         case None:
-            return ok(f"{facts.name} knows a finger", f"{facts.name} kender en finger")
+            return ok("{name} knows a finger", name=facts.name)
         case FingerprintReason.NO_FPRINTD | FingerprintReason.NO_READER:
-            return skipped(
-                "no fingerprint reader; the PIN is enough",
-                "ingen fingeraftrykslæser; PIN-koden er nok",
-            )
+            return skipped("no fingerprint reader; the PIN is enough")
         case FingerprintReason.NOT_AT_SEAT:
-            return skipped(
-                "the fingerprint reader serves only who sits at this laptop",
-                "fingeraftrykslæseren er kun for den, der sidder ved denne bærbare",
-            )
+            return skipped("the fingerprint reader serves only who sits at this laptop")
         case FingerprintReason.NO_FINGER:
-            return warn(
-                "the fingerprint reader knows no finger of this user",
-                "fingeraftrykslæseren kender ingen finger fra denne bruger",
-                "fprintd-enroll",
-            )
+            return warn("the fingerprint reader knows no finger of this user", "fprintd-enroll")
         case _:
             return warn(
-                f"the fingerprint reader does not answer ({facts.reason}: {facts.detail})",
-                f"fingeraftrykslæseren svarer ikke ({facts.reason}: {facts.detail})",
+                "the fingerprint reader does not answer ({reason}: {detail})",
                 "sudo systemctl restart fprintd",
+                reason=facts.reason,
+                detail=facts.detail,
             )
 
 

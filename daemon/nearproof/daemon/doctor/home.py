@@ -79,29 +79,27 @@ def whole(facts: HomeFacts) -> Result:
     if facts.damaged:
         path, why = facts.damaged[0]
         return fail(
-            f"{path}: {why}; restore it from a copy, or move it away",
-            f"{path}: {why}; genskab den fra en kopi, eller flyt den væk",
-            away(path),
+            "{path}: {why}; restore it from a copy, or move it away", away(path), path=path, why=why
         )
-    return ok(f"the files in {facts.path} are whole", f"filerne i {facts.path} er hele")
+    return ok("the files in {path} are whole", path=facts.path)
 
 
 def rights(facts: HomeFacts) -> Result:
     """This user can read them, and nobody else can."""
     if facts.unreadable:
         return fail(
-            f"this user may not read {facts.unreadable[0]}",
-            f"denne bruger må ikke læse {facts.unreadable[0]}",
+            "this user may not read {file}",
             private(facts.unreadable),
+            file=facts.unreadable[0],
         )
     if facts.exposed:
         names = ", ".join(path.name for path in facts.exposed)
         return warn(
-            f"others may read or change {names}: keys in them count as stolen",
-            f"andre kan læse eller ændre {names}: nøgler i dem må anses for stjålet",
+            "others may read or change {names}: keys in them count as stolen",
             private(facts.exposed),
+            names=names,
         )
-    return ok("nobody else can read them", "ingen andre kan læse dem")
+    return ok("nobody else can read them")
 
 
 HOME: Final = Area(

@@ -6,21 +6,21 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any, Final
 
-from nearproof.daemon.doctor.checks import Finding, Result, Role, Status
-from nearproof.daemon.texts import Language
+from nearproof.daemon.doctor.checks import Finding, Role, Status
+from nearproof.daemon.locale import Language, filled, marked
 
-MARKS: Final[dict[Status, tuple[str, str]]] = {
-    Status.OK: ("ok", "ok"),
-    Status.WARN: ("warn", "obs"),
-    Status.FAIL: ("FAIL", "FEJL"),
-    Status.SKIPPED: ("-", "-"),
+MARKS: Final[dict[Status, str]] = {
+    Status.OK: marked("ok"),
+    Status.WARN: marked("warn"),
+    Status.FAIL: marked("FAIL"),
+    Status.SKIPPED: "-",
 }
 _COLOURS: Final = {Status.OK: 32, Status.WARN: 33, Status.FAIL: 31, Status.SKIPPED: 2}  # SGR
 
-TITLES: Final[dict[Role, tuple[str, str]]] = {
-    Role.OLD: ("This laptop as the old one:", "Denne bærbare som den gamle:"),
-    Role.NEW: ("This laptop as the new one:", "Denne bærbare som den nye:"),
-    Role.BACKEND: ("This machine as the backend:", "Denne maskine som server:"),
+TITLES: Final[dict[Role, str]] = {
+    Role.OLD: marked("This laptop as the old one:"),
+    Role.NEW: marked("This laptop as the new one:"),
+    Role.BACKEND: marked("This machine as the backend:"),
 }
 
 _NARROWEST: Final = 30  # columns for a text, however narrow the terminal is
@@ -32,7 +32,7 @@ def record(finding: Finding, language: Language) -> dict[str, Any]:
         "event": "checked",
         "id": finding.id,
         "status": finding.result.status,
-        "text": _text(finding.result, language),
+        "text": finding.result.text(language),
         "fix": finding.result.fix,
     }
 
@@ -44,16 +44,16 @@ def table(
 
     A fix has a line of its own that is never broken, so that it can be copied whole.
     """
-    yield _in(language, TITLES[role])
+    yield filled(TITLES[role], language)
     names = max((len(finding.id) for finding in findings), default=0)
     indent = " " * (6 + names + 2)
     for finding in findings:
         result = finding.result
-        mark = f"{_in(language, MARKS[result.status]):<6}"
+        mark = f"{filled(MARKS[result.status], language):<6}"
         if colour:
             mark = f"\033[{_COLOURS[result.status]}m{mark}\033[0m"
         text = textwrap.wrap(
-            _printable(_text(result, language)),
+            _printable(result.text(language)),
             max(width - len(indent), _NARROWEST),
             break_long_words=False,
             break_on_hyphens=False,
@@ -71,27 +71,14 @@ def _summary(findings: list[Finding], language: Language) -> str:
         count[finding.result.status] += 1
     failed, warned = count[Status.FAIL], count[Status.WARN]
     if failed:
-        texts = (
-            f"Not ready: {failed} to mend, {warned} that could be better.",
-            f"Ikke klar: {failed} skal rettes, {warned} kunne være bedre.",
-        )
+        summary = marked("Not ready: {failed} to mend, {warned} that could be better.")
+    elif warned:
+        summary = marked("Ready; {warned} could be better.")
     else:
-        texts = (
-            f"Ready; {warned} could be better." if warned else "Ready.",
-            f"Klar; {warned} kunne være bedre." if warned else "Klar.",
-        )
-    return _in(language, texts)
-
-
-def _text(result: Result, language: Language) -> str:
-    return _in(language, (result.en, result.da))
+        summary = marked("Ready.")
+    return filled(summary, language, failed=failed, warned=warned)
 
 
 def _printable(text: str) -> str:
     """Devices name themselves: no control characters of theirs reach the terminal."""
     return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def _in(language: Language, texts: tuple[str, str]) -> str:
-    english, danish = texts
-    return english if language == "en" else danish

@@ -19,6 +19,7 @@ from nearproof.daemon.doctor.checks import (
     skipped,
 )
 from nearproof.daemon.doctor.home import away, exposed, private
+from nearproof.daemon.locale import marked
 from nearproof.daemon.outcomes.kinds import Exit
 
 
@@ -68,13 +69,13 @@ def files(facts: ServerFacts) -> Result:
     """The issuer key, the certificate's key and the database are this user's alone."""
     if wrong := facts.unreadable or facts.exposed:
         names = ", ".join(path.name for path in wrong)
-        if facts.unreadable:
-            en, da = f"this user may not read {names}", f"denne bruger må ikke læse {names}"
-        else:
-            en = f"others may read or change {names}; the backend refuses to start"
-            da = f"andre kan læse eller ændre {names}; serveren vil ikke starte"
-        return fail(f"{en} in {facts.path}", f"{da} i {facts.path}", private(wrong))
-    return ok(f"{facts.path} is in order", f"{facts.path} er i orden")
+        said = (
+            marked("this user may not read {names} in {path}")
+            if facts.unreadable
+            else marked("others may read or change {names} in {path}; the backend refuses to start")
+        )
+        return fail(said, private(wrong), names=names, path=facts.path)
+    return ok("{path} is in order", path=facts.path)
 
 
 def certificate(facts: ServerFacts) -> Result:
@@ -82,19 +83,17 @@ def certificate(facts: ServerFacts) -> Result:
     if facts.unreadable:
         return NOT_YET
     if facts.certificate is None:
-        return skipped(
-            "the certificate is made at the first start", "certifikatet laves ved første start"
-        )
+        return skipped("the certificate is made at the first start")
     if facts.certificate:
         path = facts.path / "tls.pem"
         return fail(
-            f"{path} cannot be used ({facts.certificate}); without a copy of it the backend makes "
-            "a new one at its next start, and every laptop has to join again",
-            f"{path} kan ikke bruges ({facts.certificate}); uden en kopi laver serveren et nyt ved "
-            "næste start, og hver bærbar skal tilsluttes igen",
+            "{path} cannot be used ({certificate}); without a copy of it the backend "
+            "makes a new one at its next start, and every laptop has to join again",
             away(path),
+            path=path,
+            certificate=facts.certificate,
         )
-    return ok("the certificate and its key fit", "certifikatet og dets nøgle passer")
+    return ok("the certificate and its key fit")
 
 
 _BACKEND: Final = frozenset({Role.BACKEND})

@@ -1,4 +1,4 @@
-"""How a command ends: every error to its exit code, its event and its text in both languages.
+"""How a command ends: every error to its exit code, its event and its text.
 
 This is the one place where errors meet people.  The texts say which step, why, and what to do;
 `whose` tells the user's own mistake, the other laptop's, the backend's and ours apart.
@@ -18,10 +18,12 @@ from nearproof.crypto.errors import RefusalCode, VerificationError
 from nearproof.crypto.session.actions import Ended
 from nearproof.daemon.backend.wire import ServiceCode
 from nearproof.daemon.console import Console
+from nearproof.daemon.locale import filled
 from nearproof.daemon.logs import log
 from nearproof.daemon.outcomes import desktop, local, pictures, radios, service, sessions
 from nearproof.daemon.outcomes.kinds import Exit, Outcome
 from nearproof.daemon.provider import ProviderError, ProviderReason
+from nearproof.daemon.texts import duration
 
 Key = tuple[type, object]
 
@@ -85,10 +87,12 @@ def report(console: Console, error: BaseException | None) -> int:
     key, outcome = explain(error)
     if outcome.exit is Exit.BUG:
         log.error("bug", exc_info=error)
-    sentence = (outcome.en if console.language == "en" else outcome.da).format(
+    sentence = filled(
+        outcome.text,
+        console.language,
         detail=_detail(error),
         code=getattr(error, "code", ""),
-        seconds=getattr(error, "seconds", ""),
+        duration=duration(getattr(error, "seconds", None) or 0, console.language),
     )
     try:
         console.failed(

@@ -9,7 +9,6 @@ from nearproof.daemon.outcomes.kinds import Exit, Outcome, Rows, Whose
 
 _E, _W = Exit, Whose
 _USE_PIN: Final = "Use your PIN instead."
-_BRUG_PIN: Final = "Brug din PIN-kode i stedet."
 
 DESKTOP: Rows = (
     Outcome(
@@ -18,8 +17,6 @@ DESKTOP: Rows = (
         _W.LAPTOP,
         "Nothing can be shown on the desktop: there is no session bus ({detail}). "
         "`nearproof status` tells the same.",
-        "Der kan ikke vises noget på skrivebordet: der er ingen sessionsbus ({detail}). "
-        "`nearproof status` fortæller det samme.",
     ),
     Outcome(
         NotifierReason.NO_NOTIFIER,
@@ -27,36 +24,30 @@ DESKTOP: Rows = (
         _W.LAPTOP,
         "This desktop shows no notifications ({detail}). Install a notification daemon, or look "
         "with `nearproof status`.",
-        "Dette skrivebord viser ikke notifikationer ({detail}). Installér en "
-        "notifikationstjeneste, eller se efter med `nearproof status`.",
     ),
     Outcome(
         NotifierReason.NOTICE_REFUSED,
         _E.TRY_AGAIN,
         _W.LAPTOP,
         "The desktop refused a notification ({detail}). `nearproof status` tells the same.",
-        "Skrivebordet afviste en notifikation ({detail}). `nearproof status` fortæller det samme.",
     ),
     Outcome(
         FingerprintReason.NO_FPRINTD,
         _E.TRY_AGAIN,
         _W.LAPTOP,
         f"The fingerprint service is not installed ({{detail}}): install fprintd. {_USE_PIN}",
-        f"Fingeraftrykstjenesten er ikke installeret ({{detail}}): installér fprintd. {_BRUG_PIN}",
     ),
     Outcome(
         FingerprintReason.NO_READER,
         _E.TRY_AGAIN,
         _W.LAPTOP,
         f"This laptop has no fingerprint reader that Linux knows. {_USE_PIN}",
-        f"Denne bærbare har ingen fingeraftrykslæser, som Linux kender. {_BRUG_PIN}",
     ),
     Outcome(
         FingerprintReason.NO_FINGER,
         _E.TRY_AGAIN,
         _W.YOURS,
         f"The fingerprint reader does not know your finger yet. Run: fprintd-enroll. {_USE_PIN}",
-        f"Fingeraftrykslæseren kender endnu ikke din finger. Kør: fprintd-enroll. {_BRUG_PIN}",
     ),
     Outcome(
         FingerprintReason.NOT_AT_SEAT,
@@ -64,36 +55,30 @@ DESKTOP: Rows = (
         _W.YOURS,
         "The fingerprint reader only serves whoever is logged in at this laptop itself "
         f"({{detail}}). {_USE_PIN}",
-        "Fingeraftrykslæseren kan kun bruges af den, der er logget ind på selve denne bærbare "
-        f"({{detail}}). {_BRUG_PIN}",
     ),
     Outcome(
         FingerprintReason.READER_BUSY,
         _E.TRY_AGAIN,
         _W.LAPTOP,
-        f"Another program is using the fingerprint reader. Try again, or: {_USE_PIN}",
-        f"Et andet program bruger fingeraftrykslæseren. Prøv igen, eller: {_BRUG_PIN}",
+        "Another program is using the fingerprint reader. Try again, or use your PIN instead.",
     ),
     Outcome(
         FingerprintReason.READER_GONE,
         _E.TRY_AGAIN,
         _W.LAPTOP,
         f"The fingerprint reader was unplugged. {_USE_PIN}",
-        f"Fingeraftrykslæseren blev taget ud. {_BRUG_PIN}",
     ),
     Outcome(
         FingerprintReason.READER_FAILED,
         _E.TRY_AGAIN,
         _W.LAPTOP,
         f"The fingerprint reader failed ({{detail}}). Is it plugged in? {_USE_PIN}",
-        f"Fingeraftrykslæseren fejlede ({{detail}}). Er den sat til? {_BRUG_PIN}",
     ),
     Outcome(
         FingerprintReason.NO_TOUCH,
         _E.TRY_AGAIN,
         _W.YOURS,
-        f"No finger was laid on the reader ({{detail}}). Try again, or: {_USE_PIN}",
-        f"Der blev ikke lagt en finger på læseren ({{detail}}). Prøv igen, eller: {_BRUG_PIN}",
+        "No finger was laid on the reader ({detail}). Try again, or use your PIN instead.",
     ),
     Outcome(
         ScreenReason.SCREEN_SHARED,
@@ -101,8 +86,6 @@ DESKTOP: Rows = (
         _W.YOURS,
         "This screen is being shared or recorded ({detail}), and whoever sees the QR code can "
         "scan it. Stop that and try again, or use --allow-shared-screen.",
-        "Denne skærm deles eller optages ({detail}), og den, der ser QR-koden, kan scanne den. "
-        "Stop det, og prøv igen, eller brug --allow-shared-screen.",
     ),
     Outcome(
         ScreenReason.SCREEN_REMOTE,
@@ -110,7 +93,5 @@ DESKTOP: Rows = (
         _W.YOURS,
         "This terminal is shown on another machine ({detail}). Sit down at this laptop, or use "
         "--allow-shared-screen.",
-        "Denne terminal vises på en anden maskine ({detail}). Sæt dig ved denne bærbare, eller "
-        "brug --allow-shared-screen.",
     ),
 )

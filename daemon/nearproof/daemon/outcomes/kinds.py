@@ -1,4 +1,4 @@
-"""What an outcome is: exit code, whose mistake, and its text in both languages."""
+"""What an outcome is: exit code, whose mistake, and its text."""
 
 from __future__ import annotations
 
@@ -45,15 +45,14 @@ class Whose(StrEnum):
 class Outcome(NamedTuple):
     """One way to end.
 
-    `of` is the member of a reason enum where an error has one, else its class.  The texts may
-    name `{detail}`, `{code}` and `{seconds}`.
+    `of` is the member of a reason enum where an error has one, else its class.  The text is in
+    English (the catalogue translates it), and may name `{detail}`, `{code}` and `{duration}`.
     """
 
     of: Enum | type[BaseException]
     exit: Exit
     whose: Whose
-    en: str
-    da: str
+    text: str
 
 
 Rows = tuple[Outcome, ...]

@@ -33,8 +33,6 @@ LAPTOP: Rows = (
         _W.YOURS,
         "This laptop has not joined a backend. Run `nearproof join LINE` with the line that "
         "`nearproof backend serve` printed.",
-        "Denne bærbare er ikke tilsluttet en server. Kør `nearproof join LINJE` med linjen fra "
-        "`nearproof backend serve`.",
     ),
     Outcome(
         NotEnrolled,
@@ -42,71 +40,60 @@ LAPTOP: Rows = (
         _W.YOURS,
         "This laptop has no activated authenticator. Run `nearproof new copy`, or "
         "`nearproof new activate` for an account's first laptop.",
-        "Denne bærbare er ikke aktiveret. Kør `nearproof new copy`, eller "
-        "`nearproof new activate` for kontoens første.",
     ),
     Outcome(
         AlreadyEnrolled,
         _E.USAGE,
         _W.YOURS,
         "This laptop already has an activated authenticator.",
-        "Denne bærbare er allerede aktiveret.",
     ),
     Outcome(
         HomeBusy,
         _E.TRY_AGAIN,
         _W.YOURS,
         "Another nearproof works with this laptop's keys. Finish or stop that one first.",
-        "Et andet nearproof arbejder med denne bærbares nøgler. Afslut det først.",
     ),
     Outcome(
         Declined,
         _E.CANCELLED,
         _W.NOBODY,
         "Nothing is being copied.",
-        "Intet bliver kopieret.",
     ),
     Outcome(
         EnrolmentEnded,
         _E.CANCELLED,
         _W.NOBODY,
         "This enrolment is over ({detail}). Start again on the old laptop.",
-        "Aktiveringen er afsluttet ({detail}). Start forfra på den gamle bærbare.",
     ),
     Outcome(
         AuditBroken,
         _E.BACKEND,
         _W.BACKEND,
         "The audit chain does not hold: {detail}. Somebody has changed the database.",
-        "Revisionskæden holder ikke: {detail}. Nogen har ændret databasen.",
     ),
     Outcome(
         DatabaseRefused,
         _E.USAGE,
         _W.YOURS,
         "That database cannot be used: {detail}.",
-        "Den database kan ikke bruges: {detail}.",
     ),
     Outcome(
         PolicyRefused,
         _E.USAGE,
         _W.YOURS,
         "That policy cannot be used: {detail}. `nearproof backend policy` shows every limit.",
-        "Den politik kan ikke bruges: {detail}. `nearproof backend policy` viser alle grænser.",
     ),
     Outcome(
         SmsPortUnknown,
         _E.USAGE,
         _W.YOURS,
         "That is no way to send SMS: {detail}.",
-        "Sådan kan SMS ikke sendes: {detail}.",
     ),
     Outcome(
         InputNeeded,
         _E.USAGE,
         _W.YOURS,
         "Something has to be typed here ({detail}), and there is nobody to type it.",
-        "Her skal der indtastes noget ({detail}), og der er ingen til det.",
     ),
     Outcome(
         FileDamaged,
@@ -114,72 +101,61 @@ LAPTOP: Rows = (
         _W.LAPTOP,
         "A file of this laptop cannot be read: {detail}. It was left as it is; restore it or "
         "move it away.",
-        "En fil på denne bærbare kan ikke læses: {detail}. Den er ikke ændret; genskab den, "
-        "eller flyt den.",
     ),
     Outcome(
         UnknownView,
         _E.USAGE,
         _W.YOURS,
         "No such view: {detail}. Use terminal, window, png:FILE or svg:FILE.",
-        "Ukendt visning: {detail}. Brug terminal, window, png:FIL eller svg:FIL.",
     ),
     Outcome(
         OSError,
         _E.TRY_AGAIN,
         _W.LAPTOP,
         "The system refused: {detail}.",
-        "Systemet afviste: {detail}.",
     ),
     Outcome(
         FileNotFoundError,
         _E.USAGE,
         _W.YOURS,
         "There is no such file: {detail}.",
-        "Filen findes ikke: {detail}.",
     ),
     Outcome(
         PermissionError,
         _E.PERMISSION,
         _W.LAPTOP,
         "This user may not do that: {detail}.",
-        "Det har denne bruger ikke ret til: {detail}.",
     ),
     Outcome(
         VerificationError,
         _E.PROOF_REFUSED,
         _W.PEER,
         "The proof does not hold: {detail}.",
-        "Beviset holder ikke: {detail}.",
     ),
-    Outcome(MalformedCode, _E.USAGE, _W.YOURS, "The code is six digits.", "Koden er seks cifre."),
+    Outcome(MalformedCode, _E.USAGE, _W.YOURS, "The code is six digits."),
     Outcome(
         PeerError,
         _E.PEER,
         _W.PEER,
         "The other side sent something that does not hold ({detail}).",
-        "Den anden side sendte noget, der ikke holder ({detail}).",
     ),
     Outcome(
         LocalError,
         _E.USAGE,
         _W.YOURS,
         "That cannot be done here: {detail}.",
-        "Det kan ikke lade sig gøre her: {detail}.",
     ),
     Outcome(
         SchemaUnknown,
         _E.TRY_AGAIN,
         _W.LAPTOP,
         "The backend's database is of another version ({detail}): run the version that made it.",
-        "Serverens database har en anden version ({detail}): kør den version, der lavede den.",
     ),
     Outcome(
         ActorFailed,
         _E.TRY_AGAIN,
         _W.LAPTOP,
         "The demo stopped: {detail}",
-        "Demoen stoppede: {detail}",
     ),
     Outcome(
         AttackSucceeded,
@@ -187,16 +163,13 @@ LAPTOP: Rows = (
         _W.OURS,
         "The attack was NOT refused where it must be: {detail}. This is a security bug: please "
         "report it.",
-        "Angrebet blev IKKE afvist, hvor det skal: {detail}. Det er en sikkerhedsfejl: meld den.",
     ),
-    Outcome(KeyboardInterrupt, _E.CANCELLED, _W.NOBODY, "Stopped.", "Stoppet."),
+    Outcome(KeyboardInterrupt, _E.CANCELLED, _W.NOBODY, "Stopped."),
     Outcome(
         BaseException,
         _E.BUG,
         _W.OURS,
         "Something went wrong inside nearproof ({detail}). This is a bug: please report it; "
         "run with -v for more.",
-        "Noget gik galt i nearproof ({detail}). Det er en programfejl: meld den gerne; "
-        "kør med -v for mere.",
     ),
 )

@@ -14,14 +14,12 @@ BLUETOOTH: Rows = (
         _E.BLUETOOTH,
         _W.LAPTOP,
         "The system's D-Bus does not answer ({detail}). Run: sudo systemctl start dbus",
-        "Systemets D-Bus svarer ikke ({detail}). Kør: sudo systemctl start dbus",
     ),
     Outcome(
         BluetoothReason.NO_BLUEZ,
         _E.BLUETOOTH,
         _W.LAPTOP,
         "The Bluetooth service is not running ({detail}). Run: sudo systemctl start bluetooth",
-        "Bluetooth-tjenesten kører ikke ({detail}). Kør: sudo systemctl start bluetooth",
     ),
     Outcome(
         BluetoothReason.NO_ADAPTER,
@@ -29,22 +27,18 @@ BLUETOOTH: Rows = (
         _W.LAPTOP,
         "This laptop has no such Bluetooth adapter ({detail}). See `bluetoothctl list`; choose "
         "one with --radio.",
-        "Denne bærbare har ikke den Bluetooth-adapter ({detail}). Se `bluetoothctl list`; vælg "
-        "med --radio.",
     ),
     Outcome(
         BluetoothReason.POWERED_OFF,
         _E.BLUETOOTH,
         _W.LAPTOP,
         "Bluetooth is switched off. Run: bluetoothctl power on",
-        "Bluetooth er slået fra. Kør: bluetoothctl power on",
     ),
     Outcome(
         BluetoothReason.BLOCKED,
         _E.BLUETOOTH,
         _W.LAPTOP,
         "Bluetooth is blocked ({detail}). Run: rfkill unblock bluetooth, or use the switch.",
-        "Bluetooth er spærret ({detail}). Kør: rfkill unblock bluetooth, eller brug kontakten.",
     ),
     Outcome(
         BluetoothReason.NO_PERMISSION,
@@ -52,15 +46,12 @@ BLUETOOTH: Rows = (
         _W.LAPTOP,
         "This user may not use Bluetooth ({detail}). Run: sudo usermod -aG bluetooth $USER, "
         "then log in again.",
-        "Denne bruger må ikke bruge Bluetooth ({detail}). Kør: sudo usermod -aG bluetooth $USER, "
-        "og log ind igen.",
     ),
     Outcome(
         BluetoothReason.NO_PERIPHERAL_ROLE,
         _E.BLUETOOTH,
         _W.LAPTOP,
         "This Bluetooth adapter cannot advertise ({detail}). Use another with --radio.",
-        "Denne Bluetooth-adapter kan ikke annoncere ({detail}). Brug en anden med --radio.",
     ),
     Outcome(
         BluetoothReason.ADVERT_REFUSED,
@@ -68,70 +59,59 @@ BLUETOOTH: Rows = (
         _W.LAPTOP,
         "Bluetooth refused to advertise ({detail}). Some kernels of 2026 do: update the kernel "
         "and BlueZ, or use another adapter with --radio.",
-        "Bluetooth afviste at annoncere ({detail}). Det gør nogle kerner fra 2026: opdatér "
-        "kerne og BlueZ, eller brug en anden adapter med --radio.",
     ),
     Outcome(
         BluetoothReason.SESSION_BUSY,
         _E.TRY_AGAIN,
         _W.YOURS,
         "Another nearproof is using this adapter. Finish or stop that one first.",
-        "Et andet nearproof bruger adapteren. Afslut det først.",
     ),
     Outcome(
         BluetoothReason.CONNECT_FAILED,
         _E.TRY_AGAIN,
         _W.NOBODY,
         "No Bluetooth connection came about ({detail}). Move closer and try again.",
-        "Der kom ingen Bluetooth-forbindelse ({detail}). Gå tættere på, og prøv igen.",
     ),
     Outcome(
         BluetoothReason.NOT_OUR_SERVICE,
         _E.PEER,
         _W.PEER,
         "The device found is not a nearproof laptop ({detail}).",
-        "Den fundne enhed er ikke en nearproof-bærbar ({detail}).",
     ),
     Outcome(
         BluetoothReason.LINK_LOST,
         _E.TRY_AGAIN,
         _W.NOBODY,
         "The Bluetooth connection was lost ({detail}). Move closer and try again.",
-        "Bluetooth-forbindelsen gik tabt ({detail}). Gå tættere på, og prøv igen.",
     ),
     Outcome(
         BluetoothReason.STACK_LOST,
         _E.TRY_AGAIN,
         _W.LAPTOP,
         "The Bluetooth service went away ({detail}). Try again.",
-        "Bluetooth-tjenesten forsvandt ({detail}). Prøv igen.",
     ),
     Outcome(
         BluetoothReason.TRANSPORT,
         _E.BLUETOOTH,
         _W.LAPTOP,
         "The radio cannot be reached ({detail}). Check --radio.",
-        "Radioen kan ikke nås ({detail}). Tjek --radio.",
     ),
     Outcome(
         AttError,
         _E.PEER,
         _W.PEER,
         "The other laptop refused a message ({detail}).",
-        "Den anden bærbare afviste en besked ({detail}).",
     ),
     Outcome(
         FrameError,
         _E.PEER,
         _W.PEER,
         "The other laptop sent a broken message ({detail}).",
-        "Den anden bærbare sendte en ødelagt besked ({detail}).",
     ),
     Outcome(
         UnknownRadio,
         _E.USAGE,
         _W.YOURS,
         "No such radio: {detail}. Use bluez:hci0, hci:TRANSPORT or air:ADDRESS.",
-        "Ukendt radio: {detail}. Brug bluez:hci0, hci:TRANSPORT eller air:ADRESSE.",
     ),
 )

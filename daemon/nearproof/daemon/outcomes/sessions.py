@@ -6,8 +6,8 @@ from nearproof.crypto.session.actions import EndReason
 from nearproof.daemon.outcomes.kinds import Exit, Outcome, Rows, Whose
 
 _E, _W = Exit, Whose
-_NEW_QR = "Run `nearproof old copy` again for a new QR code; there is no new waiting time."
-_NY_QR = "Kør `nearproof old copy` igen og få en ny QR-kode; der er ingen ny ventetid."
+_ANEW = "run `nearproof old copy` again for a new QR code; there is no new waiting time."
+_NEW_QR = f"R{_ANEW[1:]}"
 
 SESSION: Rows = (
     Outcome(
@@ -15,30 +15,25 @@ SESSION: Rows = (
         _E.CANCELLED,
         _W.NOBODY,
         "Cancelled. Nothing was copied.",
-        "Afbrudt. Intet er kopieret.",
     ),
     Outcome(
         EndReason.QR_EXPIRED,
         _E.QR_EXPIRED,
         _W.YOURS,
         f"The QR code ran out: no laptop nearby scanned it within 3 minutes. {_NEW_QR}",
-        f"QR-koden er udløbet: ingen bærbar i nærheden scannede den inden 3 minutter. {_NY_QR}",
     ),
     Outcome(
         EndReason.OTHER_DEVICE,
         _E.PEER,
         _W.PEER,
         "Another device has your QR code, or the new laptop scanned it twice. Nothing was "
-        f"copied. If somebody asked you to send the code, stop here. Otherwise: {_NEW_QR}",
-        "En anden enhed har din QR-kode, eller den nye bærbare scannede den to gange. Intet er "
-        f"kopieret. Har nogen bedt dig sende koden, så stop her. Ellers: {_NY_QR}",
+        f"copied. If somebody asked you to send the code, stop here. Otherwise: {_ANEW}",
     ),
     Outcome(
         EndReason.BAD_T1,
         _E.PEER,
         _W.PEER,
         f"The other laptop sent something that does not hold ({{detail}}). {_NEW_QR}",
-        f"Den anden bærbare sendte noget, der ikke holder ({{detail}}). {_NY_QR}",
     ),
     Outcome(
         EndReason.WRONG_CODE,
@@ -46,24 +41,19 @@ SESSION: Rows = (
         _W.YOURS,
         "The code was not the one that belongs to this laptop. Nothing was copied, and your "
         "other devices have been told. If somebody read you the code, it was fraud: stop. "
-        f"Otherwise: {_NEW_QR}",
-        "Koden hører ikke til denne bærbare. Intet er kopieret, og dine andre enheder har fået "
-        "besked. Har nogen læst koden op for dig, er det svindel: stop. "
-        f"Ellers: {_NY_QR}",
+        f"Otherwise: {_ANEW}",
     ),
     Outcome(
         EndReason.CODE_TOO_LATE,
         _E.TRY_AGAIN,
         _W.YOURS,
         f"The code was not typed within 2 minutes. {_NEW_QR}",
-        f"Koden blev ikke indtastet inden 2 minutter. {_NY_QR}",
     ),
     Outcome(
         EndReason.PEER_SILENT,
         _E.TRY_AGAIN,
         _W.PEER,
         f"A laptop scanned the QR code but did not go on. {_NEW_QR}",
-        f"En bærbar scannede QR-koden, men gik ikke videre. {_NY_QR}",
     ),
     Outcome(
         EndReason.UNCONFIRMED,
@@ -71,8 +61,6 @@ SESSION: Rows = (
         _W.NOBODY,
         "The proof was handed over, but the new laptop did not confirm it. Look there: if it "
         "did not go on, run `nearproof old copy` again.",
-        "Beviset er overdraget, men den nye bærbare bekræftede det ikke. Se på den: er den ikke "
-        "gået videre, så kør `nearproof old copy` igen.",
     ),
     Outcome(
         EndReason.NOT_NEAR,
@@ -80,9 +68,6 @@ SESSION: Rows = (
         _W.NOBODY,
         "The old laptop was not found: it is out of range, or its QR code has expired. Put the "
         "laptops side by side, check that Bluetooth is on at both, and scan a fresh QR code.",
-        "Den gamle bærbare blev ikke fundet: den er uden for rækkevidde, eller QR-koden er "
-        "udløbet. Stil de to ved siden af hinanden, tjek Bluetooth på begge, og scan en ny "
-        "QR-kode.",
     ),
     Outcome(
         EndReason.NO_ANSWER,
@@ -90,8 +75,6 @@ SESSION: Rows = (
         _W.PEER,
         "The old laptop was seen but gave no valid answer. If it asks for a code, cancel there: "
         "another device may have your QR code. Then scan a fresh one.",
-        "Den gamle bærbare blev set, men svarede ikke gyldigt. Beder den om en kode, så afbryd "
-        "på den: en anden enhed kan have din QR-kode. Scan derefter en ny.",
     ),
     Outcome(
         EndReason.NO_PROOF,
@@ -99,21 +82,17 @@ SESSION: Rows = (
         _W.NOBODY,
         "No proof came: the code was not typed on the old laptop in time, or it was another "
         "laptop's. Scan a fresh QR code.",
-        "Der kom intet bevis: koden blev ikke indtastet på den gamle bærbare i tide, eller den "
-        "hørte til en anden. Scan en ny QR-kode.",
     ),
     Outcome(
         EndReason.BAD_PROOF,
         _E.PROOF_REFUSED,
         _W.PEER,
         "The proof that the old laptop sent does not hold ({detail}). Nothing was stored.",
-        "Beviset fra den gamle bærbare holder ikke ({detail}). Intet er gemt.",
     ),
     Outcome(
         EndReason.VERSION,
         _E.PEER,
         _W.PEER,
         "The other laptop speaks another version: update nearproof on both.",
-        "Den anden bærbare taler en anden version: opdatér nearproof på begge.",
     ),
 )

@@ -12,8 +12,9 @@ from nearproof.daemon.backend.enrolling import sms_code
 from nearproof.daemon.backend.facts import Problem
 from nearproof.daemon.backend.outbox import Sms, SmsKind
 from nearproof.daemon.backend.sms.ports import Message, SmsNotSent, SmsPort
-from nearproof.daemon.backend.sms.texts import Language, sms_text
+from nearproof.daemon.backend.sms.texts import sms_text
 from nearproof.daemon.backend.store import Store
+from nearproof.daemon.locale import Language
 
 POLL: Final = 0.25  # seconds between looks at the outbox
 SEND_TIMEOUT: Final = 30.0  # seconds for handing one over: within its lease

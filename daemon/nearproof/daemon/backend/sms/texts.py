@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 from nearproof.daemon.backend.outbox import SmsKind
+from nearproof.daemon.locale import Language, filled
 
-Language = Literal["en", "da"]
-
-_TEXTS: Final[dict[SmsKind, tuple[str, str]]] = {
+SMS_TEXTS: Final[dict[SmsKind, str]] = {
     SmsKind.COPY_STARTED: (
         "nearproof: copying {account} to another laptop was started. Not you? Cancel at once on "
-        "any of your laptops with: nearproof old cancel. Or call your provider.",
-        "nearproof: Kopiering af {account} til en anden bærbar er startet. Ikke dig? Annullér "
-        "straks på en af dine bærbare med: nearproof old cancel. Eller ring til din udbyder.",
+        "any of your laptops with: nearproof old cancel. Or call your provider."
     ),
     SmsKind.ACTIVATION_STARTED: (
         "nearproof: activating {account} on a laptop was started with an activation code. Not "
         "you? Cancel at once on any of your laptops with: nearproof old cancel. Or call your "
-        "provider.",
-        "nearproof: Aktivering af {account} på en bærbar er startet med en aktiveringskode. Ikke "
-        "dig? Annullér straks på en af dine bærbare med: nearproof old cancel. Eller ring til din "
-        "udbyder.",
+        "provider."
     ),
     SmsKind.CODE: (
         "nearproof: your temporary code is {code}. Type it on your new laptop only, if it stands "
-        "in front of you. Never tell it to anybody.",
-        "nearproof: Din midlertidige kode er {code}. Indtast den kun på din nye bærbare, hvis den "
-        "står foran dig. Sig den aldrig til nogen.",
+        "in front of you. Never tell it to anybody."
     ),
     SmsKind.ACTIVATED: (
         "nearproof: {account} is now active on another laptop. Not you? Revoke it: nearproof "
-        "devices revoke. Or call your provider.",
-        "nearproof: {account} er nu aktiv på endnu en bærbar. Ikke dig? Spær den: nearproof "
-        "devices revoke. Eller ring til din udbyder.",
+        "devices revoke. Or call your provider."
     ),
 }
 
 
 def sms_text(kind: SmsKind, language: Language, *, account: str, code: str) -> str:
     """The whole text of one SMS."""
-    return _TEXTS[kind][0 if language == "en" else 1].format(account=account, code=code)
+    return filled(SMS_TEXTS[kind], language, account=account, code=code)

@@ -1,0 +1,76 @@
+"""The command line in Danish: help, and what is said of wrong usage."""
+
+from __future__ import annotations
+
+import gettext
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nearproof.daemon.cli import main
+
+
+@pytest.fixture(autouse=True)
+def nobodys_locale(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """English unless a test says otherwise."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def said(*arguments: str, **environment: str) -> str:
+    return CliRunner().invoke(main, list(arguments), env=environment).output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--lang", "da", "--help"),
+        ("--lang=da", "--help"),
+        ("--help", "--lang", "da"),
+    ],
+)
+def test_help_in_danish(arguments: tuple[str, ...]) -> None:
+    """Ours and click's, wherever the flag stands."""
+    help = said(*arguments)
+    assert help.startswith("Brug: ")
+    assert "Bevis over Bluetooth" in help
+    assert "Tilvalg:" in help and "Kommandoer:" in help
+    assert "Vis denne hjælp, og afslut." in help
+    assert "På den computer, der er aktiveret." in help
+
+
+def test_help_of_a_command_below() -> None:
+    """Flags behind the command's name count too."""
+    help = said("new", "copy", "--lang", "da", "--help")
+    assert "Læs QR-koden fra dette billede." in help
+    assert "Teksternes sprog." in help
+
+
+def test_help_by_the_locale() -> None:
+    """As of everything else."""
+    assert said("--help", LANG="da_DK.UTF-8").startswith("Brug: ")
+    assert said("--lang", "en", "--help", LANG="da_DK.UTF-8").startswith("Usage: ")
+
+
+def test_help_by_the_settings(tmp_path: Path) -> None:
+    """What the owner chose in config.toml."""
+    (tmp_path / "config.toml").write_text('language = "da"\n')
+    assert said("--home", str(tmp_path), "old", "--help").startswith("Brug: ")
+
+
+def test_wrong_usage_in_danish() -> None:
+    """Click's own complaints and ours."""
+    assert "Fejl: Tilvalget '--nix' findes ikke." in said("--lang", "da", "old", "--nix")
+    ours = said("--lang", "da", "new", "copy", "--typed", "--image", "x.png")
+    assert "Fejl: vælg én af --camera, --image og --typed" in ours
+
+
+def test_danish_leaves_nothing_behind() -> None:
+    """The next command of the process speaks its own language."""
+    said("--lang", "da", "--help")
+    assert (gettext.textdomain(), os.environ.get("LANGUAGE")) == ("messages", None)
+    assert said("--help").startswith("Usage: ")
+    assert "Prove over Bluetooth" in said("--help")
