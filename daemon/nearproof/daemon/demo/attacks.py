@@ -24,6 +24,7 @@ from nearproof.daemon.demo.audience import Audience
 from nearproof.daemon.demo.errors import ActorFailed, AttackSucceeded
 from nearproof.daemon.demo.stage import Actor, Stage
 from nearproof.daemon.join import Joined
+from nearproof.daemon.locale import marked
 from nearproof.daemon.provider import Provider, ProviderError
 from nearproof.qr.payload import to_text
 from nearproof.qr.render import png
@@ -51,7 +52,9 @@ async def screenshot(stage: Stage, audience: Audience) -> Verdict:
     _ended_with(thief, exit_code, 12)
     _must(not _told(old, "bound"), "OLD was bound")
     await _honest(stage, audience, old, shown["t"])
-    return Verdict("19", str(thief.failure()["reason"]), "never found OLD's advert, exit code 12")
+    return Verdict(
+        "19", str(thief.failure()["reason"]), marked("never found OLD's advert, exit code 12")
+    )
 
 
 async def neighbour(stage: Stage, audience: Audience) -> Verdict:
@@ -82,7 +85,9 @@ async def neighbour(stage: Stage, audience: Audience) -> Verdict:
     audience.says("old", "", "the honest laptops start over: a new QR code, no new waiting time")
     await story.play(stage, audience)
     codes = f"{guess['reason']}; {replayed['reason']}"
-    return Verdict("19", codes, "got no answer to a guess, and only the cached m2 to a replay")
+    return Verdict(
+        "19", codes, marked("got no answer to a guess, and only the cached m2 to a replay")
+    )
 
 
 async def specter(stage: Stage, audience: Audience) -> Verdict:
@@ -97,7 +102,7 @@ async def specter(stage: Stage, audience: Audience) -> Verdict:
         audience.says("attacker", "19", "is bound to the QR; only its own screen shows the code")
         await story.rounds(old)
         blind = f"{(int(true_code) + 1) % 1_000_000:06}"  # what the user can see is not this code
-        audience.types("old", "19", f"types a code that is not the attacker's: {blind}")
+        audience.types("old", "19", "types a code that is not the attacker's: {code}", code=blind)
         old.type(blind)
         exit_code = await old.exit_code()
     return await _alerted(stage, old, exit_code)
@@ -121,7 +126,7 @@ async def twin(stage: Stage, audience: Audience) -> Verdict:
         code = (await new.until("code"))["code"]
         await old.until("code_wanted")
         await story.rounds(old)
-        audience.types("old", "19", f"types the code that NEW shows: {code}")
+        audience.types("old", "19", "types the code that NEW shows: {code}", code=code)
         old.type(code)
         exit_code = await old.exit_code()
         await new.stop()
@@ -137,19 +142,25 @@ async def replay(stage: Stage, audience: Audience) -> Verdict:
     _must(own is not None, "NEW is not enrolled")
     assert own is not None  # noqa: S101 - judged above
     codes = []
-    for who, key in (
-        ("with a key of its own", DeviceKey.generate(os.urandom)),
-        ("with NEW's very key", DeviceKey.from_seed(own.seed)),
+    for how, key in (
+        (
+            marked("hands the recorded proof in again, with a key of its own"),
+            DeviceKey.generate(os.urandom),
+        ),
+        (
+            marked("hands the recorded proof in again, with NEW's very key"),
+            DeviceKey.from_seed(own.seed),
+        ),
     ):
-        audience.says("attacker", "20", f"hands the recorded proof in again, {who}")
+        audience.says("attacker", "20", how)
         async with Provider(joined, key) as provider:
             try:
                 await provider.redeem(bundle, "attacker")
             except ProviderError as error:
                 codes.append(f"verifier step {error.step}: {error.code}")
             else:
-                raise AttackSucceeded(f"the backend took a replayed proof {who}")
-    return Verdict("20", "; ".join(codes), "was turned away by the backend both times")
+                raise AttackSucceeded(f"the attacker {how}: the backend took it")
+    return Verdict("20", "; ".join(codes), marked("was turned away by the backend both times"))
 
 
 Attack = Callable[[Stage, Audience], Awaitable[Verdict]]
@@ -173,8 +184,9 @@ async def attack(name: str, stage: Stage, audience: Audience) -> None:
     )
     audience.result(
         "attack_refused",
-        f"Refused: the attacker ({name}) {verdict.said}.  Step {step}, code {code}.",
+        marked("Refused: the attacker ({attack}) {how}.  Step {refused_at}, code {code}."),
         attack=name,
+        how=audience.words(verdict.said),
         refused_at=step,
         code=code,
     )
@@ -195,7 +207,9 @@ async def _alerted(stage: Stage, old: Actor, exit_code: int) -> Verdict:
     async with Provider(_joined(stage, "old"), DeviceKey.from_seed(device.seed)) as provider:
         heard = {event.kind for event in (await provider.events(0)).events}
     _must(EventKind.FRAUD_ALERT in heard, "the account was not alerted")
-    return Verdict("19", str(old.failure()["reason"]), "got no proof, and the account was alerted")
+    return Verdict(
+        "19", str(old.failure()["reason"]), marked("got no proof, and the account was alerted")
+    )
 
 
 def _joined(stage: Stage, name: str) -> Joined:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nearproof.daemon.console import Console, wrapped
 from nearproof.daemon.demo.stage import Event
+from nearproof.daemon.locale import filled, marked
 from nearproof.daemon.texts import TEXTS, text
 
 COLOURS = {
@@ -24,7 +25,10 @@ INDENT = 25  # columns of clock, name and step, before the sentences
 
 
 class Audience:
-    """Tells on a terminal in English, or with `--json` passes every event on."""
+    """Tells on a terminal, or with `--json` passes every event on.
+
+    Sentences are in English, with fields to fill in: the catalogue translates them.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -34,11 +38,16 @@ class Audience:
 
     def heading(self, wait: int) -> None:
         """What the person is about to see."""
-        self._console.show(
+        heading = marked(
             "nearproof demo: two laptops, a backend, an emulated radio and a lens, each of them a\n"
-            f"process on this machine.  The waiting time is {wait} s here, an hour by default.\n"
+            "process on this machine.  The waiting time is {wait} s here, an hour by default.\n"
             "The numbers are the steps of the page that this is modelled on.\n"
         )
+        self._console.show(self.words(heading, wait=wait))
+
+    def words(self, sentence: str, **fields: Any) -> str:
+        """The sentence in the language of whoever watches."""
+        return filled(sentence, self._console.language, **fields)
 
     def watch(self, event: Event) -> None:
         """One event of one process."""
@@ -49,14 +58,17 @@ class Audience:
         if not self.watching:
             return
         name = event["event"]
-        said = event.get("text") or (text(name, "en", **event) if name in TEXTS else "")
+        language = self._console.language
+        said = event.get("text") or (text(name, language, **event) if name in TEXTS else "")
         if said:
-            self.says(event["role"], event.get("step", ""), said, at=event["t"])
+            self._line(event["role"], event.get("step", ""), said, event["t"])
 
-    def says(self, who: str, step: str, said: str, *, at: float | None = None) -> None:
+    def says(self, who: str, step: str, sentence: str, **fields: Any) -> None:
         """One sentence of one participant, with the source page's step number."""
-        if self._console.as_json:
-            return
+        if not self._console.as_json:
+            self._line(who, step, self.words(sentence, **fields))
+
+    def _line(self, who: str, step: str, said: str, at: float | None = None) -> None:
         clock = " " * 7
         if at is not None:
             self._start = at if self._start is None else self._start
@@ -66,22 +78,23 @@ class Audience:
             label = f"\033[{COLOURS.get(who, '0')}m{label}\033[0m"
         self._console.show(f"{clock}  {label} {step:>5}  {wrapped(said, INDENT)}")
 
-    def types(self, who: str, step: str, said: str) -> None:
+    def types(self, who: str, step: str, sentence: str, **fields: Any) -> None:
         """What the scripted person does."""
-        self.says(who, step, f"» {said}")
         if self._console.as_json:
             self._console.line({"event": "typed", "role": who, "step": step})
+        else:
+            self._line(who, step, f"» {self.words(sentence, **fields)}")
 
     def picture(self, title: str, path: Path, columns: int) -> None:
         """A picture, drawn with half blocks."""
         if not self._console.as_json and sys.stdout.isatty():
             from nearproof.daemon.demo.picture import draw
 
-            self._console.show(f"\n{title}\n{draw(path, columns)}\n")
+            self._console.show(f"\n{self.words(title)}\n{draw(path, columns)}\n")
 
-    def result(self, event: str, said: str, **fields: Any) -> None:
+    def result(self, event: str, sentence: str, **fields: Any) -> None:
         """The demo's own last word."""
         if self._console.as_json:
             self._console.line({"event": event, "role": "demo", "step": "", **fields})
         else:
-            self._console.show(f"\n{said}")
+            self._console.show(f"\n{self.words(sentence, **fields)}")

@@ -9,6 +9,7 @@ from nearproof.daemon.console import Console
 from nearproof.daemon.demo import attacks, story
 from nearproof.daemon.demo.audience import Audience
 from nearproof.daemon.demo.stage import open_stage
+from nearproof.daemon.locale import marked
 
 
 async def show(console: Console, *, seed: int, attack: str | None, wait: int) -> None:
@@ -16,7 +17,9 @@ async def show(console: Console, *, seed: int, attack: str | None, wait: int) ->
     audience = Audience(console)
     with tempfile.TemporaryDirectory(prefix="nearproof-demo-") as folder:
         audience.heading(wait)
-        async with open_stage(Path(folder), wait=wait, seed=seed, watch=audience.watch) as stage:
+        async with open_stage(
+            Path(folder), wait=wait, seed=seed, watch=audience.watch, language=console.language
+        ) as stage:
             await story.prepare(stage, audience)
             if attack is not None:
                 await attacks.attack(attack, stage, audience)
@@ -25,6 +28,6 @@ async def show(console: Console, *, seed: int, attack: str | None, wait: int) ->
             await story.judge(stage, audience)
             audience.result(
                 "finished",
-                f"Done: {played.seconds:.2f} s from the QR on OLD's screen to the proof accepted.",
-                seconds=round(played.seconds, 3),
+                marked("Done: {seconds} s from the QR on OLD's screen to the proof accepted."),
+                seconds=round(played.seconds, 2),
             )

@@ -16,6 +16,7 @@ from typing import Any
 
 from nearproof.ble.virtual.process import air_process
 from nearproof.daemon.demo.errors import ActorFailed
+from nearproof.daemon.locale import Language
 
 ACCOUNT = "anna"
 CONNECTION_INTERVAL = "15"  # ms; what laptops negotiate for speed, 30-50 is BlueZ's default
@@ -167,6 +168,7 @@ class Stage:
     join_line: str
     watch: Watch
     seed: int
+    language: Language = "en"
     _actors: list[Actor] = field(default_factory=list)
 
     @property
@@ -195,7 +197,14 @@ class Stage:
             name,
             self.watch,
             Person(self.folder / "backend" / "sms.jsonl"),
-            *("--json", "--lang", "en", "--home", str(self.folder / (home or name)), *arguments),
+            *(
+                "--json",
+                "--lang",
+                self.language,
+                "--home",
+                str(self.folder / (home or name)),
+                *arguments,
+            ),
         )
         self._actors.append(actor)
         return actor
@@ -258,7 +267,9 @@ async def start(name: str, watch: Watch, person: Person | None, *arguments: str)
 
 
 @contextlib.asynccontextmanager
-async def open_stage(folder: Path, *, wait: int, seed: int, watch: Watch) -> AsyncIterator[Stage]:
+async def open_stage(
+    folder: Path, *, wait: int, seed: int, watch: Watch, language: Language = "en"
+) -> AsyncIterator[Stage]:
     """Start backend and air; `wait` is the waiting time in seconds."""
     serving = ("backend", "serve", "--listen", "127.0.0.1:0", "--wait", str(wait))
     data = ("--data", str(folder / "backend"))
@@ -272,6 +283,6 @@ async def open_stage(folder: Path, *, wait: int, seed: int, watch: Watch) -> Asy
             )
         )
         ready = await backend.until("backend_ready")
-        stage = Stage(folder, air, ready["url"], ready["join"], watch, seed)
+        stage = Stage(folder, air, ready["url"], ready["join"], watch, seed, language)
         stack.push_async_callback(stage.close)
         yield stage

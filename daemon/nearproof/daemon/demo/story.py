@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nearproof.daemon.demo.audience import Audience
 from nearproof.daemon.demo.errors import ActorFailed
 from nearproof.daemon.demo.stage import ACCOUNT, Actor, Event, Stage
+from nearproof.daemon.locale import marked
 from nearproof.daemon.verifying import NOT_CLAIMED
 
 ROUNDS = 4  # the scripted person types no faster than the rounds go
@@ -25,8 +26,8 @@ async def prepare(stage: Stage, audience: Audience) -> None:
     await stage.enrol("old")
     await stage.done("new", "join", stage.join_line)
     audience.watching = True
-    audience.says("backend", "", f"Serving at {stage.url}.")
-    audience.says("old", "", f"Joined the backend, and is active for {ACCOUNT}.")
+    audience.says("backend", "", "Serving at {url}.", url=stage.url)
+    audience.says("old", "", "Joined the backend, and is active for {account}.", account=ACCOUNT)
     audience.says("new", "", "Has joined the backend, and is nobody's yet.")
 
 
@@ -36,9 +37,9 @@ async def play(stage: Stage, audience: Audience) -> Played:
     await new.until("scanning")
     old = await stage.old_copy()
     shown = await old.until("qr_shown")
-    audience.picture("OLD's screen:", stage.qr, 45)
+    audience.picture(marked("OLD's screen:"), stage.qr, 45)
     await new.until("qr_scanned")
-    audience.picture("the frame in which NEW's camera read it:", stage.photo, 64)
+    audience.picture(marked("the frame in which NEW's camera read it:"), stage.photo, 64)
     return await finish(audience, old, new, shown["t"])
 
 
@@ -57,8 +58,14 @@ async def judge(stage: Stage, audience: Audience) -> None:
     judge = await stage.run("verifier", "verify", str(stage.bundle), home="new")
     said = await judge.until("proof_holds")
     median = said["rtt_median_us"] / 1000
-    evidence = f"{said['rounds']} rounds, median {median:.1f} ms: evidence only."
-    audience.says("verifier", "", f"{evidence} {NOT_CLAIMED}")
+    audience.says(
+        "verifier",
+        "",
+        "{rounds} rounds, median {median} ms: evidence only.",
+        rounds=said["rounds"],
+        median=round(median, 1),
+    )
+    audience.says("verifier", "", NOT_CLAIMED)
     await judge.exit_code()
 
 
@@ -67,7 +74,7 @@ async def exchange(old: Actor, new: Actor, audience: Audience) -> str:
     code: str = (await new.until("code"))["code"]
     await old.until("code_wanted")
     await rounds(old)
-    audience.types("old", "19", f"types {code[:3]} {code[3:]}")
+    audience.types("old", "19", "types {code}", code=f"{code[:3]} {code[3:]}")
     old.type(code)
     await old.until("delivered")
     return code
