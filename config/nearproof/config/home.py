@@ -40,7 +40,9 @@ class Device(_Seeded, frozen=True, forbid_unknown_fields=True):
     """This laptop's enrolled device key: 32-byte seed and the account it belongs to.
 
     `secret` (32 bytes) and `salt` (16) become the user key together with the PIN, and tell
-    nothing of it: no file here depends on the PIN.
+    nothing of it: no file here depends on the PIN.  What its owner chose at the end of the
+    enrolment: whether a `fingerprint` may order a copy (step 5), and whether `notifications` of
+    the account's events are shown here (step 25).
     """
 
     seed: bytes
@@ -48,6 +50,8 @@ class Device(_Seeded, frozen=True, forbid_unknown_fields=True):
     label: str
     secret: bytes
     salt: bytes
+    fingerprint: bool = False
+    notifications: bool = False
 
 
 class Enrolment(_Seeded, frozen=True, forbid_unknown_fields=True):

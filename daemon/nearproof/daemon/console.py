@@ -1,7 +1,8 @@
 """The person or program in front of this laptop: what it is told, and what it is asked.
 
-Told in one of two ways: text (progress on standard error, results on standard output), or
-with `--json` one event a line on standard output.  Every text stands in `texts.py`.
+A role knows them as a `Front`.  `Console` is the one of a terminal or a pipe, told in one of two
+ways: text (progress on standard error, results on standard output), or with `--json` one event a
+line on standard output.  Every text stands in `texts.py`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import termios
 import textwrap
 import time
 from collections.abc import Iterator
-from typing import Any, TextIO
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TextIO
 
 from nearproof.daemon.locale import Language
 from nearproof.daemon.texts import text
+
+QR_COLUMNS, QR_ROWS = 45, 24  # the QR in half blocks, and a line to type on
 
 
 class InputNeeded(Exception):
@@ -30,8 +34,42 @@ class InputNeeded(Exception):
         super().__init__(what)
 
 
+class Front(Protocol):
+    """Who is in front of a laptop, as its roles see them.
+
+    What crosses here are names, texts, numbers and bytes, so that it can travel to another
+    process.  Nothing here may block.
+    """
+
+    @property
+    def language(self) -> Language:
+        """The language of whoever reads."""
+
+    @property
+    def watches(self) -> bool:
+        """Whether anybody looks at the frames given to `preview`: they cost work."""
+
+    def tell(self, event: str, step: str = "", **fields: Any) -> None:
+        """Tell of one event; `step` is the step's number on the source page."""
+
+    def failed(self, sentence: str, **fields: Any) -> None:
+        """The last word of a command that did not end well."""
+
+    def show(self, content: str) -> None:
+        """A result for the screen."""
+
+    async def ask(self, what: str, step: str = "", *, hidden: bool = False, **fields: Any) -> str:
+        """Ask for one line, `hidden` without echo.  Raises `InputNeeded` where nobody answers."""
+
+    def show_qr(self, text: str) -> AbstractContextManager[None]:
+        """Show the QR code of this text on the screen for as long as the context is open."""
+
+    def preview(self, width: int, height: int, grey: bytes) -> None:
+        """What the camera sees: one byte a pixel, row by row."""
+
+
 class Console:
-    """Where a role tells and asks; `typed` is the descriptor that answers come from, if any."""
+    """The `Front` of this process; `typed` is the descriptor that answers come from, if any."""
 
     def __init__(
         self,
@@ -86,6 +124,26 @@ class Console:
         """A result or a picture for the screen; silent in JSON."""
         if not self.as_json:
             print(content, file=self._out, flush=True)
+
+    @contextlib.contextmanager
+    def show_qr(self, text: str) -> Iterator[None]:
+        """Print the QR code; it stays on the terminal, where it is worthless once it has ended."""
+        from nearproof.qr import render
+
+        size = shutil.get_terminal_size()
+        if self._out.isatty() and (size.columns < QR_COLUMNS or size.lines < QR_ROWS):
+            self.tell("terminal_too_small", columns=QR_COLUMNS, rows=QR_ROWS)
+        # The text goes first: the code must stay on a screen of 24 lines.
+        self.show(f"{text}\n{render.terminal(text).rstrip()}")
+        yield
+
+    @property
+    def watches(self) -> bool:
+        """Lines show no pictures."""
+        return False
+
+    def preview(self, width: int, height: int, grey: bytes) -> None:
+        """Nobody looks."""
 
     async def ask(self, what: str, step: str = "", *, hidden: bool = False, **fields: Any) -> str:
         """Ask for one line, `hidden` without echo.  Raises `InputNeeded` where nobody answers."""

@@ -9,7 +9,7 @@ from nearproof.config.home import Device, Home
 from nearproof.config.settings import Settings
 from nearproof.crypto.errors import EncodingError, LocalError
 from nearproof.crypto.messages import check_label, tidy_label
-from nearproof.daemon.console import Console
+from nearproof.daemon.console import Front
 from nearproof.daemon.join import Joined
 
 
@@ -43,7 +43,7 @@ class Laptop:
 
     home: Home
     settings: Settings
-    console: Console
+    console: Front
 
     def backend(self) -> Joined:
         """The backend joined.  Raises `NotJoined`, `FileDamaged`, `JoinError`."""

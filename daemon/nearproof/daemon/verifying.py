@@ -26,14 +26,13 @@ def verify_file(laptop: Laptop, file: Path, *, issuer: bytes, at: int | None) ->
     verified = verify_bundle(content, issuer, at=at)
     facts = _facts(verified)
     laptop.console.tell("proof_holds", **facts)
-    if not laptop.console.as_json:
-        width = max(len(name) for name in facts)
-        for name, value in facts.items():
-            said = _readable(name, value, laptop.console.language)
-            laptop.console.show(f"  {name:<{width}}  {said}")
-        laptop.console.show(f"\n{filled(NOT_CLAIMED, laptop.console.language)}")
-        if at is None:
-            laptop.console.tell("expiry_not_judged")
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        said = _readable(name, value, laptop.console.language)
+        laptop.console.show(f"  {name:<{width}}  {said}")
+    laptop.console.show(f"\n{filled(NOT_CLAIMED, laptop.console.language)}")
+    if at is None:
+        laptop.console.tell("expiry_not_judged")
 
 
 def _facts(verified: VerifiedBundle) -> dict[str, Any]:

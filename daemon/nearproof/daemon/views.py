@@ -7,16 +7,12 @@ draws is imported when there is something to draw: a laptop that waits is spared
 from __future__ import annotations
 
 import contextlib
-import shutil
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from nearproof.config import files
-from nearproof.daemon.console import Console
-
-COLUMNS, ROWS = 45, 24  # the QR in half blocks, and a line to type on
+from nearproof.daemon.console import Front
 
 View = Callable[[str], AbstractAsyncContextManager[object]]
 """Shows the QR of a text for as long as the context is open."""
@@ -26,7 +22,7 @@ class UnknownView(ValueError):
     """A `--show` that names no view."""
 
 
-def view_named(spec: str, console: Console) -> View:
+def view_named(spec: str, front: Front) -> View:
     """The view of this name.
 
     Raises `UnknownView`, and `WindowError` or `OSError` where it could show nothing: before a
@@ -35,7 +31,7 @@ def view_named(spec: str, console: Console) -> View:
     kind, _, rest = spec.partition(":")
     match kind:
         case "terminal" if not rest:
-            return lambda text: _on_terminal(text, console)
+            return lambda text: _on_terminal(text, front)
         case "window" if not rest:
             from nearproof.qr.window import QrWindow, check_display
 
@@ -48,15 +44,9 @@ def view_named(spec: str, console: Console) -> View:
 
 
 @contextlib.asynccontextmanager
-async def _on_terminal(text: str, console: Console) -> AsyncIterator[None]:
-    from nearproof.qr import render
-
-    size = shutil.get_terminal_size()
-    if sys.stdout.isatty() and (size.columns < COLUMNS or size.lines < ROWS):
-        console.tell("terminal_too_small", columns=COLUMNS, rows=ROWS)
-    # The text goes first: the code must stay on a screen of 24 lines.
-    console.show(f"{text}\n{render.terminal(text).rstrip()}")
-    yield
+async def _on_terminal(text: str, front: Front) -> AsyncIterator[None]:
+    with front.show_qr(text):
+        yield
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ import click
 from nearproof.daemon.cli.options import Command, Options
 
 if TYPE_CHECKING:
-    from nearproof.daemon.laptop import Laptop
+    from nearproof.daemon.console import Console
 
 ATTACKS = ("screenshot", "neighbour", "specter", "twin", "replay")
 
@@ -28,9 +28,9 @@ ATTACKS = ("screenshot", "neighbour", "specter", "twin", "replay")
 def demo(options: Options, seed: int, attack: str | None, wait: int) -> None:
     """Play the ceremony here: two laptops, a backend, an emulated radio and a lens."""
 
-    async def story(laptop: Laptop) -> None:
+    async def story(console: Console) -> None:
         from nearproof.daemon.demo.show import show
 
-        await show(laptop.console, seed=seed, attack=attack, wait=wait)
+        await show(console, seed=seed, attack=attack, wait=wait)
 
-    options.run("demo", story)
+    options.run_told("demo", story)

@@ -102,16 +102,20 @@ class Options:
 
         from nearproof.config.home import Home
         from nearproof.daemon.laptop import Laptop
-        from nearproof.daemon.outcomes import report, run_to_outcome
 
-        console = self.console(role)
-
-        async def whole() -> None:
+        async def whole(console: Console) -> None:
             home = Home(self.home)
             given = {name: value for name, value in settings.items() if value is not None}
             await story(Laptop(home, msgspec.structs.replace(home.settings(), **given), console))
 
-        sys.exit(report(console, run_to_outcome(whole)))
+        self.run_told(role, whole)
+
+    def run_told(self, role: str, story: Callable[[Console], Awaitable[None]]) -> None:
+        """Run `story`, which needs no laptop; likewise."""
+        from nearproof.daemon.outcomes import report, run_to_outcome
+
+        console = self.console(role)
+        sys.exit(report(console, run_to_outcome(lambda: story(console))))
 
     def run_plain(self, role: str, work: Callable[[Console], None]) -> None:
         """Run `work`, which brings its own event loop or needs none; likewise."""

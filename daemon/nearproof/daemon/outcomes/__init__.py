@@ -17,7 +17,7 @@ from enum import Enum
 from nearproof.crypto.errors import RefusalCode, VerificationError
 from nearproof.crypto.session.actions import Ended
 from nearproof.daemon.backend.wire import ServiceCode
-from nearproof.daemon.console import Console
+from nearproof.daemon.console import Front
 from nearproof.daemon.locale import filled
 from nearproof.daemon.logs import log
 from nearproof.daemon.outcomes import desktop, local, pictures, radios, service, sessions
@@ -80,7 +80,7 @@ def run_to_outcome(story: Callable[[], Awaitable[None]]) -> BaseException | None
     return None
 
 
-def report(console: Console, error: BaseException | None) -> int:
+def report(console: Front, error: BaseException | None) -> int:
     """Tell how the command ended; returns its exit code."""
     if error is None:
         return Exit.DONE
