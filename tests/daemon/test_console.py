@@ -109,3 +109,30 @@ async def test_no_input_means_no_question() -> None:
     console = Console(role="test", no_input=True)
     with pytest.raises(InputNeeded, match="code"):
         await console.ask("code")
+
+
+async def test_a_pin_that_was_handed_over_answers_each_question_once() -> None:
+    """`--pin-fd` hands over one line: for every PIN of a command, but never twice for one step.
+
+    It works with `--no-input`, and other questions are not answered by it.
+    """
+    reading, writing = os.pipe()
+    os.write(writing, b"839274\n111111\n")
+    console = Console(role="test", no_input=True, pin=reading)
+    assert await console.ask("pin", "5", hidden=True) == "839274"
+    assert await console.ask("pin", "9", hidden=True) == "839274"
+    with pytest.raises(InputNeeded, match="pin"):
+        await console.ask("pin", "9", hidden=True)
+    with pytest.raises(InputNeeded, match="code"):
+        await console.ask("code", "19")
+    os.close(reading)
+    os.close(writing)
+
+
+async def test_a_pin_descriptor_without_a_line_is_no_pin() -> None:
+    """An empty file must not be taken for an empty PIN, nor be waited for."""
+    reading, writing = os.pipe()
+    os.close(writing)
+    with pytest.raises(InputNeeded, match="new_pin"):
+        await Console(role="test", pin=reading).ask("new_pin", "22-23", hidden=True)
+    os.close(reading)

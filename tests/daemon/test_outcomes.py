@@ -25,6 +25,7 @@ from nearproof.daemon.desktop.errors import (
     ScreenReason,
 )
 from nearproof.daemon.join import JoinError, JoinReason
+from nearproof.daemon.laptop import NotReady, Unready
 from nearproof.daemon.locale import Language, filled
 from nearproof.daemon.outcomes import TABLE, SessionEnded, explain, key_of, report
 from nearproof.daemon.outcomes.kinds import Exit
@@ -70,6 +71,7 @@ def test_every_error_class_is_explained() -> None:
         FingerprintError,
         NotifierError,
         ScreenExposed,
+        NotReady,
     }
     missing = {
         error.__name__
@@ -97,6 +99,8 @@ def test_every_error_class_is_explained() -> None:
         FingerprintReason,
         NotifierReason,
         ScreenReason,
+        ServiceCode,
+        Unready,
     ],
 )
 def test_every_reason_is_explained(reasons: type[Enum]) -> None:

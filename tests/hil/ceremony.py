@@ -27,7 +27,16 @@ TYPING: Final = 6.0  # seconds the person takes at most
 ROUNDS: Final = 4  # of a grant
 
 SMS_POLL: Final = 0.1  # seconds between looks at the phone
-KNOWN: Final = {"consent": "yes", "pin": PIN, "new_pin": PIN, "new_pin_again": PIN}
+KNOWN: Final = {
+    "start": "yes",
+    "pin": PIN,
+    "consent": "yes",
+    "qr_is_shown": "yes",
+    "new_pin": PIN,
+    "new_pin_again": PIN,
+    "fingerprint": "no",
+    "notifications": "yes",
+}
 
 Event = dict[str, Any]
 Fault = Callable[["Ceremony"], Awaitable[None]]

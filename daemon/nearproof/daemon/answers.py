@@ -24,6 +24,7 @@ class ProviderReason(StrEnum):
 
     UNREACHABLE = "unreachable"  # no connection, or no whole answer in time
     WRONG_CERTIFICATE = "wrong_certificate"  # something else than the joined backend answers
+    OTHER_VERSION = "other_version"  # it is a nearproof backend, and speaks another version
     LYING = "lying"  # an answer that is malformed, too large, or does not fit the question
     UNAVAILABLE = "unavailable"  # it answers that it cannot work now
     WAITING = "waiting"  # ask again in `seconds`

@@ -18,7 +18,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, TextIO
+from typing import Any, Final, Protocol, TextIO
 
 from nearproof.daemon.locale import Language
 from nearproof.daemon.texts import text
@@ -68,8 +68,15 @@ class Front(Protocol):
         """What the camera sees: one byte a pixel, row by row."""
 
 
+PINS: Final = frozenset({"pin", "new_pin", "new_pin_again"})
+
+
 class Console:
-    """The `Front` of this process; `typed` is the descriptor that answers come from, if any."""
+    """The `Front` of this process.
+
+    `typed` is the descriptor that answers come from, if any; `pin` one whose first line is the
+    answer to every question for a PIN.
+    """
 
     def __init__(
         self,
@@ -79,6 +86,7 @@ class Console:
         as_json: bool = False,
         no_input: bool = False,
         typed: int | None = None,
+        pin: int | None = None,
         out: TextIO | None = None,
         err: TextIO | None = None,
     ) -> None:
@@ -89,6 +97,7 @@ class Console:
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         self._lines = Lines(typed)
+        self._pin = None if pin is None else HandedPin(pin)
 
     def tell(self, event: str, step: str = "", **fields: Any) -> None:
         """Tell of one event; `step` is the step's number on the source page.
@@ -147,6 +156,8 @@ class Console:
 
     async def ask(self, what: str, step: str = "", *, hidden: bool = False, **fields: Any) -> str:
         """Ask for one line, `hidden` without echo.  Raises `InputNeeded` where nobody answers."""
+        if self._pin is not None and what in PINS:
+            return await self._pin.answer(what, step)
         if self._no_input:
             raise InputNeeded(what)
         if self.as_json:
@@ -180,6 +191,28 @@ def wrapped(sentence: str, indent: int) -> str:
     """The sentence in the width of the terminal, every line but the first indented."""
     width = max(shutil.get_terminal_size().columns - indent, 40)
     return f"\n{' ' * indent}".join(textwrap.wrap(sentence, width))
+
+
+class HandedPin:
+    """A PIN that a program hands over on a descriptor (`--pin-fd`): the first line of it.
+
+    It answers each question once: where one is asked again the PIN was refused, and a script that
+    went on trying would lock it.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._lines = Lines(descriptor)
+        self._line: str | None = None
+        self._answered: set[tuple[str, str]] = set()
+
+    async def answer(self, what: str, step: str) -> str:
+        """The PIN.  Raises `InputNeeded` if there is none, or for a question asked before."""
+        if self._line is None:
+            self._line = await self._lines.next()
+        if self._line is None or (what, step) in self._answered:
+            raise InputNeeded(what)
+        self._answered.add((what, step))
+        return self._line.strip()
 
 
 class Lines:

@@ -8,14 +8,24 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+from msgspec import structs
+
 from nearproof.config.home import Device
 from nearproof.config.home import Enrolment as Kept
-from nearproof.daemon.backend.wire import CeremonyState, Enrolment, ServiceCode
+from nearproof.crypto.errors import MalformedPin
+from nearproof.crypto.userkey import read_pin
+from nearproof.daemon.backend.wire import (
+    CeremonyState,
+    Enrolment,
+    ServiceCode,
+    account_name,
+)
 from nearproof.daemon.laptop import EnrolmentEnded, Laptop
-from nearproof.daemon.pin import chosen_pin, user_key
+from nearproof.daemon.person import agrees, chosen_pin, finger_known, has_reader, user_key
 from nearproof.daemon.provider import Provider, ProviderError
 
 POLL: Final = 60  # seconds between looks at the waiting time
+OTHER_USER: Final = "id"  # typed for the code: to name another user ID
 
 
 async def enrol(laptop: Laptop, provider: Provider, kept: Kept, user: str | None = None) -> None:
@@ -24,31 +34,35 @@ async def enrol(laptop: Laptop, provider: Provider, kept: Kept, user: str | None
     `user` is the user ID, asked for if None.  Raises `EnrolmentEnded` and what `Provider` does.
     """
     stands = await provider.enrolment(kept.id)
+    if stands.state is CeremonyState.NAMED and stands.tries_left:
+        _tell_of_code(laptop, provider, stands)
     while stands.state is not CeremonyState.DONE:
         match stands.state:
             case CeremonyState.LIVE:
                 stands = await _wait(laptop, provider, stands)
             case CeremonyState.PROVED:
-                user = user or await laptop.console.ask("user", "20")
-                stands = await provider.name(kept.id, user)
+                stands = await _name(laptop, provider, stands, user)
                 user = None
             case CeremonyState.NAMED:
-                stands = await _code(laptop, provider, stands)
+                stands = await _code(laptop, provider, stands, by_invite=not kept.bundle)
             case CeremonyState.CONFIRMED:
                 pin = await user_key(kept, await chosen_pin(laptop, "22-23"))
                 stands = await provider.finish(kept.id, pin)
+                laptop.console.tell("pin_set", "23")
             case ended:
                 laptop.home.save_enrolment(None)
                 raise EnrolmentEnded(ended)
-    laptop.home.save_device(Device(kept.seed, stands.account, kept.label, kept.secret, kept.salt))
+    device = Device(kept.seed, stands.account, kept.label, kept.secret, kept.salt)
+    laptop.home.save_device(device)
     laptop.home.save_enrolment(None)
+    await _choose(laptop, device)
     laptop.console.tell("activated", "26", account=stands.account, label=kept.label)
 
 
 async def _wait(laptop: Laptop, provider: Provider, stands: Enrolment) -> Enrolment:
     """An invite to an account with active laptops: the waiting time, then the first code."""
     if not stands.waits:
-        return await provider.send_code(stands.id)
+        return await _send(laptop, provider, stands)
     laptop.console.tell("waiting", "7", seconds=stands.waits)
     await asyncio.sleep(min(stands.waits, POLL))
     try:
@@ -60,24 +74,87 @@ async def _wait(laptop: Laptop, provider: Provider, stands: Enrolment) -> Enrolm
         return stands
 
 
-async def _code(laptop: Laptop, provider: Provider, stands: Enrolment) -> Enrolment:
-    """Step 21: the code from the SMS; an empty line has it sent again."""
-    laptop.console.tell("sms_sent", "21")
+async def _name(
+    laptop: Laptop, provider: Provider, stands: Enrolment, user: str | None = None
+) -> Enrolment:
+    """Step 20: the user ID; whether it is right shows by the SMS alone."""
+    while True:
+        named = user or await laptop.console.ask("user", "20")
+        user = None
+        try:
+            named = account_name(named)
+        except ValueError:
+            laptop.console.tell("user_malformed", "20")
+            continue
+        stands = await provider.name(stands.id, named)
+        laptop.console.tell("user_named", "20", account=named, names_left=stands.names_left)
+        _tell_of_code(laptop, provider, stands)
+        return stands
+
+
+def _tell_of_code(laptop: Laptop, provider: Provider, stands: Enrolment) -> None:
+    laptop.console.tell(
+        "sms_sent",
+        "21",
+        seconds=provider.seconds_until(stands.code_expires_at),
+        codes_left=stands.codes_left,
+    )
+
+
+async def _code(
+    laptop: Laptop, provider: Provider, stands: Enrolment, *, by_invite: bool
+) -> Enrolment:
+    """Step 21: the code from the SMS.
+
+    An empty line has it sent again, "id" names another user ID (which no invite needs).
+    """
+    if not stands.tries_left:  # void, by tries or by age: the next one
+        return await _send(laptop, provider, stands)
     typed = await laptop.console.ask("sms_code", "21")
+    if typed.casefold() == OTHER_USER and not by_invite:
+        return await _name(laptop, provider, stands)
+    if not typed:
+        return await _send(laptop, provider, stands)
     try:
-        if not typed:
-            return await provider.send_code(stands.id)
-        return await provider.check_code(stands.id, typed)
+        return await provider.check_code(stands.id, read_pin(typed))
+    except MalformedPin:
+        laptop.console.tell("sms_code_malformed", "21")
     except ProviderError as error:
-        if error.code not in (
-            ServiceCode.WRONG_SMS_CODE,
-            ServiceCode.CODE_VOID,
-            ServiceCode.MALFORMED,
-            ServiceCode.WAITING,
-        ):
+        match error.code:
+            case ServiceCode.WRONG_SMS_CODE:
+                laptop.console.tell("sms_code_wrong", "21", tries_left=error.tries_left or 0)
+            case ServiceCode.CODE_VOID:
+                laptop.console.tell("sms_code_void", "21")
+                return await _send(laptop, provider, stands)
+            case _:
+                raise
+    return await provider.enrolment(stands.id)
+
+
+async def _send(laptop: Laptop, provider: Provider, stands: Enrolment) -> Enrolment:
+    """Have the code sent again, or the next one; too soon is no failure."""
+    try:
+        sent = await provider.send_code(stands.id)
+    except ProviderError as error:
+        if error.code != ServiceCode.WAITING:
             raise
-        laptop.console.tell("sms_code_refused", "21", reason=error.code)
-    stands = await provider.enrolment(stands.id)
-    if stands.state is CeremonyState.NAMED and not stands.tries_left:
-        return await provider.send_code(stands.id)
-    return stands
+        laptop.console.tell("sms_too_soon", "21", seconds=error.seconds)
+        return stands
+    _tell_of_code(laptop, provider, sent)
+    return sent
+
+
+async def _choose(laptop: Laptop, device: Device) -> None:
+    """Steps 24-25: fingerprint and notifications, each only if the person wants it."""
+    fingerprint = False
+    if not await has_reader():
+        laptop.console.tell("no_reader", "24")
+    elif await agrees(laptop, "fingerprint", "24", unasked=False):
+        fingerprint = await finger_known(laptop, "24")
+    laptop.console.tell("fingerprint_chosen", "24", chosen=fingerprint)
+    notifications = await agrees(laptop, "notifications", "25", unasked=False)
+    laptop.console.tell("notifications_chosen", "25", chosen=notifications)
+    if fingerprint or notifications:
+        laptop.home.save_device(
+            structs.replace(device, fingerprint=fingerprint, notifications=notifications)
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
+from enum import Enum
 
 from nearproof.config.home import Device, Home
 from nearproof.config.settings import Settings
@@ -27,6 +28,28 @@ class AlreadyEnrolled(Exception):
 
 class Declined(Exception):
     """The person does not want to copy."""
+
+
+class Unready(Enum):
+    """What a laptop lacks for its part; each has the name of its exit code."""
+
+    BLUETOOTH = "no_bluetooth"
+    CAMERA = "no_camera_here"
+    PERMISSION = "no_rights"
+
+    @classmethod
+    def named(cls, exit_code: str) -> Unready:
+        """The one of this exit code, BLUETOOTH for any other."""
+        return cls.__members__.get(exit_code, cls.BLUETOOTH)
+
+
+class NotReady(Exception):
+    """A check of this laptop failed, before anything was ordered or spent; `detail` is its id."""
+
+    def __init__(self, reason: Unready, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason.value}: {detail}")
 
 
 class EnrolmentEnded(Exception):

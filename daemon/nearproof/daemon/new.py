@@ -18,12 +18,15 @@ from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.messages import QrPayload
 from nearproof.crypto.session import actions as do
 from nearproof.crypto.session.new import NewSession
+from nearproof.crypto.session.timing import CODE_TTL, SECOND
 from nearproof.crypto.userkey import SALT_SIZE, SECRET_SIZE
 from nearproof.daemon.clock import boottime
 from nearproof.daemon.driver.new import NewDriver
 from nearproof.daemon.enrol import enrol
-from nearproof.daemon.laptop import AlreadyEnrolled, Laptop
+from nearproof.daemon.laptop import AlreadyEnrolled, Declined, Laptop
 from nearproof.daemon.outcomes import SessionEnded
+from nearproof.daemon.person import agrees
+from nearproof.daemon.preflight import new_is_ready
 from nearproof.daemon.provider import Provider, ProviderError
 from nearproof.daemon.radio import open_central
 from nearproof.qr.advice import AdviceReason
@@ -90,6 +93,10 @@ async def _prove(laptop: Laptop, user: str | None, proof: Path | None, photo: Pa
     """Steps 13-19: see the QR, find OLD, show the code, get the proof; then hand it off."""
     fresh = _fresh(laptop)
     camera = laptop.settings.camera
+    laptop.console.tell("new_information", "13-15")
+    if not await agrees(laptop, "qr_is_shown", "16", unasked=True):
+        raise Declined
+    await new_is_ready(laptop, "17-18")
     central = open_central(laptop.settings.radio)
     try:
         await central.open()
@@ -135,7 +142,8 @@ def _keep(enrolment: Enrolment, proof: Path | None) -> None:
 async def _scan(laptop: Laptop, camera: str, photo: Path | None) -> QrPayload:
     """Step 19: look through the camera until one of our QR codes is seen."""
     refused: QrError | None = None
-    async with Scanner(camera, photo=photo is not None) as scanner:
+    front = laptop.console
+    async with Scanner(camera, preview=front.watches, photo=photo is not None) as scanner:
         laptop.console.tell("scanning", "19", camera=camera)
         async for seen in scanner:
             match seen:
@@ -157,7 +165,7 @@ async def _scan(laptop: Laptop, camera: str, photo: Path | None) -> QrPayload:
                     )
                     return qr
                 case Preview():
-                    pass
+                    front.preview(seen.width, seen.height, seen.grey)
     raise refused or QrError(QrReason.DAMAGED, "no QR code in the picture")
 
 
@@ -175,7 +183,7 @@ def _hear(laptop: Laptop, event: do.Event) -> None:
         case do.OldAnswered():
             tell("old_answered", "19")
         case do.CodeShown():
-            tell("code", "19", code=event.code)
+            tell("code", "19", code=event.code, seconds=CODE_TTL // SECOND)
         case do.CodeHidden():
             tell("code_hidden", "19")
         case do.ProofReceived():

@@ -15,13 +15,16 @@ from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.session import actions as do
 from nearproof.crypto.session.actions import RefusalReason
 from nearproof.crypto.session.old import OldSession
+from nearproof.crypto.session.timing import CODE_TTL, SECOND
+from nearproof.crypto.userkey import UserKey
 from nearproof.daemon.backend.wire import Ceremony, ReportReason, ServiceCode
 from nearproof.daemon.clock import boottime
 from nearproof.daemon.driver.old import OldDriver
 from nearproof.daemon.laptop import Declined, Laptop
 from nearproof.daemon.outcomes import SessionEnded
-from nearproof.daemon.pin import agrees, with_pin
-from nearproof.daemon.provider import Provider, ProviderError
+from nearproof.daemon.person import agrees, finger_known, with_pin
+from nearproof.daemon.preflight import old_is_ready
+from nearproof.daemon.provider import Provider, ProviderError, ProviderReason
 from nearproof.daemon.radio import open_peripheral
 from nearproof.daemon.tasks import alongside
 from nearproof.daemon.views import View
@@ -43,11 +46,11 @@ async def copy(laptop: Laptop, view: View) -> None:
 async def _copy(laptop: Laptop, view: View, key: DeviceKey) -> None:
     async with Provider(laptop.backend(), key) as provider:
         ceremony = await _wait(laptop, provider)
+        await old_is_ready(laptop, "10-11")
         person = _Person(laptop)
         driver = OldDriver(open_peripheral(laptop.settings.radio), person.hears)
         try:
             await driver.open()
-            laptop.console.tell("bluetooth_ready", "10-11")
             await _prove(laptop, provider, ceremony, key, driver, person, view)
         finally:
             await driver.close()
@@ -68,7 +71,7 @@ async def cancel(laptop: Laptop) -> None:
 async def _wait(laptop: Laptop, provider: Provider) -> Ceremony:
     """Steps 1-7: order the copy, or find the one ordered; then wait by the server's clock."""
     ceremony = await _ordered(laptop, provider)
-    laptop.console.tell("copy_ordered", "4-6", grants_left=ceremony.grants_left)
+    laptop.console.tell("copy_ordered", "6", grants_left=ceremony.grants_left)
     while ceremony.waits > 0:
         laptop.console.tell("waiting", "7", seconds=ceremony.waits)
         await asyncio.sleep(min(ceremony.waits, POLL))
@@ -93,13 +96,40 @@ async def _running(provider: Provider) -> Ceremony | None:
 
 
 async def _ordered(laptop: Laptop, provider: Provider) -> Ceremony:
-    """Steps 4-6: the copy that runs, or a new one after the PIN and "Yes, I want to copy"."""
+    """Steps 1-6: the copy that runs, or a new one that the person wants."""
     running = await _running(provider)
     if running is not None:
+        laptop.console.tell("copy_found", "1-4")
         return running
-    if not await agrees(laptop, "consent", "6"):
+    await old_is_ready(laptop, "c")
+    await _require_slot(provider)
+    laptop.console.tell("copy_information", "1-4", seconds=(await provider.policy()).wait)
+    if not await agrees(laptop, "start", "4"):
         raise Declined
-    return await with_pin(laptop, "5", provider.start_copy)
+    return await _start(laptop, provider)
+
+
+async def _require_slot(provider: Provider) -> None:
+    """Step b: three active laptops are refused before the hour; raises `ProviderError`."""
+    active, policy = await provider.devices(), await provider.policy()
+    if len(active) >= policy.devices:
+        raise ProviderError(ProviderReason.REFUSED, code=ServiceCode.NO_SLOT, devices=active)
+
+
+async def _start(laptop: Laptop, provider: Provider) -> Ceremony:
+    """Steps 5-6: PIN or fingerprint, then "Yes, I want to copy"."""
+    agreed = False
+
+    async def start(pin: UserKey | None) -> Ceremony:
+        nonlocal agreed
+        agreed = agreed or await agrees(laptop, "consent", "6")
+        if not agreed:
+            raise Declined
+        return await provider.start_copy(pin)
+
+    if laptop.device().fingerprint and await finger_known(laptop, "5"):
+        return await start(None)
+    return await with_pin(laptop, "5", start)
 
 
 async def _grant(laptop: Laptop, provider: Provider, ceremony: Ceremony) -> Grant:
@@ -124,6 +154,7 @@ async def _prove(
     """Steps 8-12 and the proof: one grant, one QR, one session."""
     grant = await _grant(laptop, provider, ceremony)
     laptop.console.tell("grant_issued", "9")
+    laptop.console.tell("bluetooth_ready", "10-11")  # opened before the grant could be spent
     now = boottime()
     session = OldSession(
         device_key=key, grant=grant, received_at=now, now=now, randomness=os.urandom
@@ -171,7 +202,9 @@ class _Person:
             case do.Bound():
                 self._console.tell("bound", "19")
             case do.CodeWanted():
-                self._console.tell("code_wanted", "19", label=event.label)
+                self._console.tell(
+                    "code_wanted", "19", label=event.label, seconds=CODE_TTL // SECOND
+                )
                 if not self._wanted.done():
                     self._wanted.set_result(event.label)
             case do.RoundTimed():

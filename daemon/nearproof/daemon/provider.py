@@ -105,12 +105,19 @@ class Provider:
     def _learn(self, answer: Answer) -> Info:
         """Believe the info if it is the joined backend's, and set the clock by it."""
         info = decoded(answer, Info)
-        if (info.service, info.api) != (wire.SERVICE, wire.API_VERSION):
-            raise lying(f"it is {info.service!r}, version {info.api}")
+        if info.service != wire.SERVICE:
+            raise lying(f"it is {info.service!r}")
+        if info.api != wire.API_VERSION:
+            detail = f"it speaks {info.api}, this laptop {wire.API_VERSION}"
+            raise failure(ProviderReason.OTHER_VERSION, detail)
         if info.issuer != self._joined.issuer:
             raise lying("its issuer key is not the joined one")
         self._ahead = info.now - _boottime()
         return info
+
+    def seconds_until(self, at: int) -> int:
+        """Seconds from now to a time of the backend's answers; 0 if it is over or unknown."""
+        return max(0, at - _boottime() - self._ahead) if self._ahead is not None and at else 0
 
     # -- this laptop and its account ---------------------------------------------------------
 

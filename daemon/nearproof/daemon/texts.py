@@ -66,8 +66,6 @@ TEXTS: dict[str, Sentence] = {
         "QR code."
     ),
     "accepted": "The proof has been accepted.",
-    "sms_sent": "A temporary code has been sent by SMS to the account's phone.",
-    "sms_code_refused": "That code was not taken ({reason}). An empty line sends it again.",
     "wrong_pin": Counted(
         "Wrong PIN: one try left before it is locked.",
         "Wrong PIN: {tries_left} tries left before it is locked.",
@@ -76,6 +74,41 @@ TEXTS: dict[str, Sentence] = {
     "pin_malformed": "A PIN has six digits.",
     "pin_too_easy": "That PIN is one of those that others would try first: choose another.",
     "pins_differ": "The two are not the same: start over.",
+    # the steps around the proof
+    "copy_found": "A copy that was ordered here is under way: going on with it.",
+    "copy_information": (
+        "You are about to copy your authenticator to another laptop. Both laptops need Bluetooth, "
+        "and stand side by side. As a safety measure you wait {duration} first; all your laptops "
+        "and your phone are told, and any of them can cancel. This laptop stays active."
+    ),
+    "new_information": (
+        "This laptop gets a copy from your old one: run `nearproof old copy` there, and come back "
+        "when it shows the QR code."
+    ),
+    "check_failed": "{check}: {problem}. To mend it:  {fix}",
+    "slot_taken": (
+        "Active since {since}: “{label}”. To revoke it:  nearproof devices revoke {kid}"
+    ),
+    "user_malformed": "A user ID has 1 to 64 letters, digits, or - _ . @ +.",
+    "user_named": "User ID: {account}. If it is not that of the old laptop, no SMS will come.",
+    "sms_sent": (
+        "A temporary code is sent by SMS to the account's phone; it is valid for {duration}. An "
+        "empty line sends it again, “id” names another user ID."
+    ),
+    "sms_code_malformed": "The code is six digits. That was not counted as a try.",
+    "sms_code_wrong": Counted(
+        "Wrong code. You have one more try with this one.",
+        "Wrong code. You have {tries_left} more tries with this one.",
+        by="tries_left",
+    ),
+    "sms_code_void": "That code no longer counts: another one is sent.",
+    "sms_too_soon": "The code was sent a moment ago. It can be sent again in {duration}.",
+    "pin_set": "Your PIN is set.",
+    "no_reader": "No fingerprint reader here knows your finger: your PIN is enough.",
+    "no_finger": "{why}",
+    "finger_known": "Your finger is recognised.",
+    "fingerprint_chosen": "",
+    "notifications_chosen": "",
     # both
     "refused": "A message over Bluetooth was refused ({reason}); going on.",
     "proof_holds": "The proof holds: these two laptops completed the exchange over Bluetooth.",
@@ -114,13 +147,20 @@ TEXTS: dict[str, Sentence] = {
     # questions
     "ask_code": "Code from the new laptop:",
     "ask_qr_text": "Text above the QR code:",
-    "ask_consent": "Do you want to copy? (yes/no):",
     "ask_pin": "PIN:",
     "ask_new_pin": "Choose a PIN of six digits:",
     "ask_new_pin_again": "The same PIN again:",
     "ask_sms_code": "Temporary code from the SMS:",
     "ask_user": "User ID:",
     "ask_activation_code": "Activation code:",
+    "ask_start": "Get started? (yes/no):",
+    "ask_consent": "Yes, I want to copy: start copying? (yes/no):",
+    "ask_qr_is_shown": "Is the QR code shown on the old laptop? (yes/no):",
+    "ask_power_on": "Bluetooth is switched off. Switch it on? (yes/no):",
+    "ask_fingerprint": (
+        "May your fingerprint stand for your PIN when you order a copy here? (yes/no):"
+    ),
+    "ask_notifications": "Accept notifications of what happens to your account? (yes/no):",
     # advice of the scanner and refusals of a QR, by reason
     "advice_dark": "Too dark: turn up the light or the screen.",
     "advice_blurred": "Blurred: hold still.",

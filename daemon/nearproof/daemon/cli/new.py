@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nearproof.daemon.cli.old import radio_option
-from nearproof.daemon.cli.options import Command, Options
+from nearproof.daemon.cli.options import Command, Options, pin_option
 
 if TYPE_CHECKING:
     from nearproof.daemon.laptop import Laptop
@@ -40,6 +40,7 @@ def new() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also keep the proof in FILE, for `nearproof verify`.",
 )
+@pin_option
 @click.option("--photo", type=click.Path(path_type=Path), hidden=True)  # for the demo
 @click.pass_obj
 def copy(
@@ -68,6 +69,7 @@ def copy(
 
 @new.command(cls=Command)
 @label_option
+@pin_option
 @click.pass_obj
 def activate(options: Options, label: str | None) -> None:
     """Enrol a laptop by its account's one-time activation code; goes on where it stood."""

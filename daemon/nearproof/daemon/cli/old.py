@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nearproof.daemon.cli.options import Command, Options
+from nearproof.daemon.cli.options import Command, Options, pin_option
 
 if TYPE_CHECKING:
     from nearproof.daemon.laptop import Laptop
@@ -41,6 +41,7 @@ def old() -> None:
     is_flag=True,
     help="Show the QR code although the screen is shared, or this is a session from afar.",
 )
+@pin_option
 @click.pass_obj
 def copy(options: Options, radio: str | None, show: str, allow_shared_screen: bool) -> None:
     """Copy this authenticator to another laptop; goes on where it stood."""

@@ -42,6 +42,27 @@ class Command(click.Command):
         return super().invoke(context)
 
 
+def _with_pin(context: click.Context, _option: click.Parameter, given: int | None) -> None:
+    """Put the descriptor of `--pin-fd` where the console will find it; refuse a closed one."""
+    if given is None:
+        return
+    try:
+        os.fstat(given)
+    except OSError as error:
+        raise click.BadParameter(f"descriptor {given}: {error.strerror}") from None
+    context.obj = replace(context.obj, pin_fd=given)
+
+
+pin_option = click.option(
+    "--pin-fd",
+    type=click.IntRange(min=0),
+    metavar="N",
+    expose_value=False,
+    callback=_with_pin,
+    help="Read the PIN from file descriptor N, one line, instead of asking for it.",
+)
+
+
 def default_home() -> Path:
     """The user's data folder for nearproof (XDG base directories)."""
     import platformdirs
@@ -58,6 +79,7 @@ class Options:
     lang: str | None
     no_input: bool
     verbose: bool
+    pin_fd: int | None = None
 
     @property
     def language(self) -> Language:
@@ -88,6 +110,7 @@ class Options:
             language=self.language,
             as_json=self.as_json,
             no_input=self.no_input,
+            pin=self.pin_fd,
             typed=0 if sys.stdin is not None else None,  # it was closed: 0 is something else now
         )
 

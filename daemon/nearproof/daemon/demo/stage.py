@@ -23,6 +23,16 @@ CONNECTION_INTERVAL = "15"  # ms; what laptops negotiate for speed, 30-50 is Blu
 SNIFFED = "air.btsnoop"
 PIN = "839274"
 PHONE = "+4512345678"
+KNOWN = {
+    "start": "yes",
+    "pin": PIN,
+    "consent": "yes",
+    "qr_is_shown": "yes",
+    "new_pin": PIN,
+    "new_pin_again": PIN,
+    "fingerprint": "no",
+    "notifications": "yes",
+}
 CODE = re.compile(r"\b([0-9]{6})\b")  # in an SMS
 SMS_POLL = 0.05  # seconds between looks at the phone
 # The kernel ends a laptop when the demo is gone, however it went (util-linux).
@@ -46,7 +56,7 @@ class Person:
         """The line to type; None for what the story itself types."""
         if what == "sms_code":
             return await self._code()
-        return {"consent": "yes", "pin": PIN, "new_pin": PIN, "new_pin_again": PIN}.get(what)
+        return KNOWN.get(what)
 
     async def _code(self) -> str:
         """The newest code on the phone that was not there before."""

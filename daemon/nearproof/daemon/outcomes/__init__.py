@@ -12,15 +12,24 @@ import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from enum import Enum
 
 from nearproof.crypto.errors import RefusalCode, VerificationError
 from nearproof.crypto.session.actions import Ended
-from nearproof.daemon.backend.wire import ServiceCode
+from nearproof.daemon.backend.wire import Listed, ServiceCode
 from nearproof.daemon.console import Front
-from nearproof.daemon.locale import filled
+from nearproof.daemon.locale import Language, filled
 from nearproof.daemon.logs import log
-from nearproof.daemon.outcomes import desktop, local, pictures, radios, service, sessions
+from nearproof.daemon.outcomes import (
+    desktop,
+    local,
+    pictures,
+    radios,
+    service,
+    sessions,
+    unfit,
+)
 from nearproof.daemon.outcomes.kinds import Exit, Outcome
 from nearproof.daemon.provider import ProviderError, ProviderReason
 from nearproof.daemon.texts import duration
@@ -42,6 +51,7 @@ TABLE: dict[Key, Outcome] = {
         service.BACKEND,
         desktop.DESKTOP,
         local.LAPTOP,
+        unfit.UNFIT,
     )
     for outcome in rows
 }
@@ -87,16 +97,11 @@ def report(console: Front, error: BaseException | None) -> int:
     key, outcome = explain(error)
     if outcome.exit is Exit.BUG:
         log.error("bug", exc_info=error)
-    sentence = filled(
-        outcome.text,
-        console.language,
-        detail=_detail(error),
-        code=getattr(error, "code", ""),
-        duration=duration(getattr(error, "seconds", None) or 0, console.language),
-    )
     try:
+        for each in getattr(error, "devices", ()):
+            console.tell("slot_taken", "b", label=each.label, kid=each.kid, since=_day(each))
         console.failed(
-            sentence,
+            sentence(error, console.language),
             event="failed",
             reason=key,
             exit=int(outcome.exit),
@@ -106,6 +111,22 @@ def report(console: Front, error: BaseException | None) -> int:
     except OSError:  # nobody listens any more; Python would complain once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return outcome.exit
+
+
+def sentence(error: BaseException, language: Language) -> str:
+    """What a person is told of this error."""
+    _, outcome = explain(error)
+    return filled(
+        outcome.text,
+        language,
+        detail=_detail(error),
+        code=getattr(error, "code", ""),
+        duration=duration(getattr(error, "seconds", None) or 0, language),
+    )
+
+
+def _day(listed: Listed) -> str:
+    return f"{datetime.fromtimestamp(listed.enrolled_at, UTC):%Y-%m-%d}"
 
 
 def explain(error: BaseException) -> tuple[str, Outcome]:

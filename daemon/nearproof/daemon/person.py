@@ -1,4 +1,4 @@
-"""Asking for a PIN, and turning it into the user key that proves it."""
+"""What the person at a laptop decides, and how they show who they are: yes, PIN, finger."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from nearproof.config.home import Device, Enrolment
 from nearproof.crypto.errors import MalformedPin, PinTooEasy
 from nearproof.crypto.userkey import UserKey, choose_pin, derive_user_key, read_pin
 from nearproof.daemon.backend.wire import ServiceCode
+from nearproof.daemon.console import InputNeeded
 from nearproof.daemon.laptop import Laptop
+from nearproof.daemon.outcomes import sentence
 from nearproof.daemon.provider import ProviderError
 
 T = TypeVar("T")
@@ -18,9 +20,17 @@ T = TypeVar("T")
 YES: Final = {"yes", "y", "ja", "j"}
 
 
-async def agrees(laptop: Laptop, what: str, step: str) -> bool:
-    """Whether the person says yes."""
-    return (await laptop.console.ask(what, step)).casefold() in YES
+async def agrees(laptop: Laptop, what: str, step: str, *, unasked: bool | None = None) -> bool:
+    """Whether the person says yes.
+
+    `unasked` is the answer where nobody can be asked; None raises `InputNeeded` there.
+    """
+    try:
+        return (await laptop.console.ask(what, step)).casefold() in YES
+    except InputNeeded:
+        if unasked is None:
+            raise
+        return unasked
 
 
 async def with_pin(laptop: Laptop, step: str, call: Callable[[UserKey], Awaitable[T]]) -> T:
@@ -63,3 +73,35 @@ async def _typed(laptop: Laptop, step: str) -> str:
             return read_pin(await laptop.console.ask("pin", step, hidden=True))
         except MalformedPin:
             laptop.console.tell("pin_malformed", step)
+
+
+async def finger_known(laptop: Laptop, step: str) -> bool:
+    """Whether the reader knows the finger laid on it; says why where it gives no answer.
+
+    A yes of this machine's own: it releases no PIN and no key.
+    """
+    from nearproof.daemon.desktop.errors import FingerprintError
+    from nearproof.daemon.desktop.fingerprint import verify
+
+    try:
+        known = await verify(lambda hint: laptop.console.tell(f"finger_{hint}", step))
+    except FingerprintError as error:
+        laptop.console.tell(
+            "no_finger", step, reason=error.reason, why=sentence(error, laptop.console.language)
+        )
+        return False
+    if known:
+        laptop.console.tell("finger_known", step)
+    return known
+
+
+async def has_reader() -> bool:
+    """Whether there is a fingerprint reader that knows a finger of this user."""
+    from nearproof.daemon.desktop.errors import FingerprintError
+    from nearproof.daemon.desktop.fingerprint import find_reader
+
+    try:
+        await find_reader()
+    except FingerprintError:
+        return False
+    return True
