@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -53,6 +54,18 @@ def events(output: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
+def steps_of(told: list[dict[str, Any]]) -> list[str]:
+    """Every step that an event names: "10-11" names two."""
+    found = []
+    for event in told:
+        first, _, last = event.get("step", "").partition("-")
+        if first.isdecimal():
+            found += [str(each) for each in range(int(first), int(last or first) + 1)]
+        elif first:
+            found += [chr(each) for each in range(ord(first), ord(last or first) + 1)]
+    return found
+
+
 def in_order(told: list[str], *names: str) -> bool:
     remaining = iter(told)
     return all(name in remaining for name in names)
@@ -92,6 +105,94 @@ def test_the_ceremony_in_json() -> None:
     assert len(shown["code"]) == 6
 
 
+def test_every_step_of_the_source_page_is_played_in_its_order() -> None:
+    """a to c, 1 to 26 and z: each is named by an event, first in the page's order."""
+    code, output = demo("--json")
+    assert code == 0
+    told = events(output)
+    first = list(dict.fromkeys(steps_of(told)))
+    page = [str(step) for step in range(1, 27)]
+    assert first == ["a", "b", "c", *page, "z"]
+    typed = [(event["step"], event["what"]) for event in told if event["event"] == "typed"]
+    assert typed == [
+        ("4", "start"),
+        ("5", "pin"),
+        ("6", "consent"),
+        ("9", "pin"),
+        ("16", "qr_is_shown"),
+        ("19", "code"),
+        ("20", "user"),
+        ("21", "sms_code"),
+        ("22-23", "new_pin"),
+        ("22-23", "new_pin_again"),
+        ("25", "notifications"),
+    ]
+    standing = [event for event in told if event["event"] == "status"]
+    assert [(event["role"], event["active"]) for event in standing] == [("new", 2), ("old", 2)]
+
+
+def test_the_person_may_play_along() -> None:
+    """--interactive: every line is typed here, PINs unseen, and the phone's SMS is read here."""
+    known = {
+        "Get started?": "yes",
+        "PIN:": "839274",
+        "I want to copy": "yes",
+        "Is the QR code shown": "yes",
+        "User ID:": "anna",
+        "Choose a PIN": "271828",
+        "The same PIN": "271828",
+        "Accept notifications": "no",
+    }
+    seen, exit_code = play_along(known)
+    assert exit_code == 0, seen
+    assert "26 steps" in seen
+    assert "271828" not in seen
+
+
+def play_along(known: dict[str, str]) -> tuple[str, int]:
+    """Answer each question of an interactive demo, reading the codes off the screen."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (60, 120))
+    running = subprocess.Popen(
+        [sys.executable, "-m", "nearproof.daemon", "demo", "--interactive", "--wait", "0"],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=os.environ | {"NO_COLOR": "1", "TERM": "xterm"},
+    )
+    os.close(slave)
+    output, answered = "", 0
+    with contextlib.suppress(OSError):
+        while chunk := os.read(master, 65536):
+            output += chunk.decode(errors="replace")
+            question = output[answered:].rpartition("»")[2]
+            if not question.endswith(": "):
+                continue
+            answered = len(output)
+            if "Code from the new laptop" in question:
+                line = re.findall(r"old laptop:  (\d{3} \d{3})", output)[-1]
+            elif "Temporary code" in question:
+                line = sms_code(output) or read_on(master)
+            else:
+                line = next(line for words, line in known.items() if words in question)
+            os.write(master, f"{line}\n".encode())
+    os.close(master)
+    return output, running.wait(60)
+
+
+def sms_code(output: str) -> str | None:
+    found = re.findall(r"temporary\s+code\s+is\s+(\d{6})", output)
+    return found[-1] if found else None
+
+
+def read_on(master: int) -> str:
+    """The SMS comes after the question."""
+    more = ""
+    while not (code := sms_code(more)):
+        more += os.read(master, 65536).decode(errors="replace")
+    return code
+
+
 def test_the_ceremony_for_eyes() -> None:
     """Steps, the QR, the photographed frame and the code are visible, in English."""
     code, output = demo_on_a_terminal()
@@ -101,7 +202,8 @@ def test_the_ceremony_for_eyes() -> None:
         "OLD's screen:",
         "the frame in which NEW's camera read it:",
         "Type this code on the old laptop:",
-        "» types",
+        "» Code from the new laptop:",
+        "26 steps in",
         "is now active for anna.",
         "It does not say how far apart",
     ):

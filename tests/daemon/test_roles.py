@@ -27,7 +27,7 @@ from nearproof.daemon.backend.admin import invite
 from nearproof.daemon.backend.policy import BackendPolicy
 from nearproof.daemon.backend.wire import CeremonyState
 from nearproof.daemon.console import Console, InputNeeded
-from nearproof.daemon.demo.stage import Person
+from nearproof.daemon.demo.people import Person
 from nearproof.daemon.laptop import AlreadyEnrolled, Laptop
 from nearproof.daemon.outcomes import SessionEnded
 from nearproof.daemon.provider import Provider, ProviderError, ProviderReason

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import zxingcpp
 
-from nearproof.daemon.demo.stage import CODE, PIN
+from nearproof.daemon.demo.people import CODE, PIN
 
 PATIENCE: Final = 60.0  # seconds without a single event before a ceremony counts as stuck
 TYPING: Final = 6.0  # seconds the person takes at most

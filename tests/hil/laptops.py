@@ -27,7 +27,7 @@ from hil.ceremony import (
 from hil.plan import Part, Plan, PlanError, parse
 from hil.remote import Computer, RemoteError, Unreachable
 from nearproof.ble.virtual.medium import Air
-from nearproof.daemon.demo.stage import PHONE
+from nearproof.daemon.demo.people import PHONE
 from rig.backend import ACCOUNT, open_backend
 from rig.errors import GuestError
 from rig.pair import open_rig

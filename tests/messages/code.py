@@ -33,7 +33,7 @@ MARKS: Final[Mapping[str, tuple[int, ...]]] = {
     **dict.fromkeys(("marked", "_"), (0,)),
     "Counted": (0, 1),
     **dict.fromkeys(("ok", "skipped", "warn", "fail"), (0,)),  # of a check of the doctor
-    **dict.fromkeys(("says", "types"), (2,)),  # to the audience of the demo
+    "says": (2,),  # to the audience of the demo
 }
 """Who takes an English sentence, and as which of its arguments: singular and plural if two."""
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from nearproof.ble.virtual.air import open_air
 from nearproof.daemon.demo import story
 from nearproof.daemon.demo.audience import Audience
-from nearproof.daemon.demo.stage import Actor, Event, Person, Stage, Watch
+from nearproof.daemon.demo.stage import Actor, Event, Stage, Watch
 from qemu import guest, kernel, prerequisites
 from qemu.guest import Guest
 from qemu.kernel import Progress
@@ -60,8 +60,7 @@ class GuestStage(Stage):
             env=environment,
             process_group=self.group,
         )
-        person = Person(self.folder / "backend" / "sms.jsonl")
-        actor = Actor(name, process, self.watch, person)
+        actor = Actor(name, process, self.hear, self.hands())
         self._actors.append(actor)
         return actor
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hil.ceremony import Phone, activate
-from nearproof.daemon.demo.stage import PHONE
+from nearproof.daemon.demo.people import PHONE
 from rig.errors import RigError
 from rig.laptop import Laptop
 from rig.shell import GuestProcess

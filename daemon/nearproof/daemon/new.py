@@ -6,11 +6,13 @@ Read top-down, `copy` is the story; each step's number is the source's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 
 import msgspec
 
+from nearproof.ble.ports import Central
 from nearproof.config import files
 from nearproof.config.home import Enrolment
 from nearproof.crypto.errors import QrError, QrReason
@@ -92,16 +94,9 @@ async def copy(
 async def _prove(laptop: Laptop, user: str | None, proof: Path | None, photo: Path | None) -> None:
     """Steps 13-19: see the QR, find OLD, show the code, get the proof; then hand it off."""
     fresh = _fresh(laptop)
-    camera = laptop.settings.camera
-    laptop.console.tell("new_information", "13-15")
-    if not await agrees(laptop, "qr_is_shown", "16", unasked=True):
-        raise Declined
-    await new_is_ready(laptop, "17-18")
     central = open_central(laptop.settings.radio)
     try:
-        await central.open()
-        laptop.console.tell("bluetooth_ready", "17-18")
-        qr = await (_typed(laptop) if camera == TYPED else _scan(laptop, camera, photo))
+        qr = await _see(laptop, central, photo)
         session = NewSession(
             qr=qr,
             issuer_public=laptop.backend().issuer,
@@ -139,33 +134,52 @@ def _keep(enrolment: Enrolment, proof: Path | None) -> None:
         files.write_bytes(proof, enrolment.bundle)
 
 
-async def _scan(laptop: Laptop, camera: str, photo: Path | None) -> QrPayload:
+async def _see(laptop: Laptop, central: Central, photo: Path | None) -> QrPayload:
+    """Steps 13-19 up to the QR code: the tick, Bluetooth and camera, the scan."""
+    front, camera = laptop.console, laptop.settings.camera
+    async with contextlib.AsyncExitStack() as stack:
+        scanner = None
+        if camera != TYPED:  # it takes its time to start; the camera stays closed until the scan
+            scanner = await stack.enter_async_context(
+                Scanner(camera, preview=front.watches, photo=photo is not None)
+            )
+        front.tell("new_information", "13-15")
+        if not await agrees(laptop, "qr_is_shown", "16", unasked=True):
+            raise Declined
+        await new_is_ready(laptop, "17-18")
+        await central.open()
+        front.tell("bluetooth_ready", "17-18")
+        if scanner is None:
+            return await _typed(laptop)
+        front.tell("scanning", "19", camera=camera)
+        return await _scan(laptop, scanner, photo)
+
+
+async def _scan(laptop: Laptop, scanner: Scanner, photo: Path | None) -> QrPayload:
     """Step 19: look through the camera until one of our QR codes is seen."""
     refused: QrError | None = None
     front = laptop.console
-    async with Scanner(camera, preview=front.watches, photo=photo is not None) as scanner:
-        laptop.console.tell("scanning", "19", camera=camera)
-        async for seen in scanner:
-            match seen:
-                case ScanAdvice():
-                    laptop.console.tell("advice", "19", reason=seen.reason)
-                    if seen.reason is AdviceReason.FOREIGN:
-                        refused = QrError(QrReason.FOREIGN)
-                case Sighting():
-                    try:
-                        qr = from_text(seen.text)
-                    except QrError as error:
-                        refused = error
-                        laptop.console.tell("advice", "19", reason=error.reason)
-                        continue
-                    if photo is not None and seen.photo is not None:
-                        files.write_bytes(photo, seen.photo)
-                    laptop.console.tell(
-                        "qr_scanned", "19", frame=seen.frame_no, decode_ms=round(seen.decode_ms, 1)
-                    )
-                    return qr
-                case Preview():
-                    front.preview(seen.width, seen.height, seen.grey)
+    async for seen in scanner:
+        match seen:
+            case ScanAdvice():
+                front.tell("advice", "19", reason=seen.reason)
+                if seen.reason is AdviceReason.FOREIGN:
+                    refused = QrError(QrReason.FOREIGN)
+            case Sighting():
+                try:
+                    qr = from_text(seen.text)
+                except QrError as error:
+                    refused = error
+                    front.tell("advice", "19", reason=error.reason)
+                    continue
+                if photo is not None and seen.photo is not None:
+                    files.write_bytes(photo, seen.photo)
+                front.tell(
+                    "qr_scanned", "19", frame=seen.frame_no, decode_ms=round(seen.decode_ms, 1)
+                )
+                return qr
+            case Preview():
+                front.preview(seen.width, seen.height, seen.grey)
     raise refused or QrError(QrReason.DAMAGED, "no QR code in the picture")
 
 

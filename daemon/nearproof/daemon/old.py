@@ -102,18 +102,15 @@ async def _ordered(laptop: Laptop, provider: Provider) -> Ceremony:
         laptop.console.tell("copy_found", "1-4")
         return running
     await old_is_ready(laptop, "c")
-    await _require_slot(provider)
-    laptop.console.tell("copy_information", "1-4", seconds=(await provider.policy()).wait)
+    policy = await provider.policy()
+    active = await provider.devices()
+    if len(active) >= policy.devices:  # refused before the hour, not after it
+        raise ProviderError(ProviderReason.REFUSED, code=ServiceCode.NO_SLOT, devices=active)
+    laptop.console.tell("fit", "a-c", active=len(active), devices=policy.devices)
+    laptop.console.tell("copy_information", "1-4", seconds=policy.wait)
     if not await agrees(laptop, "start", "4"):
         raise Declined
     return await _start(laptop, provider)
-
-
-async def _require_slot(provider: Provider) -> None:
-    """Step b: three active laptops are refused before the hour; raises `ProviderError`."""
-    active, policy = await provider.devices(), await provider.policy()
-    if len(active) >= policy.devices:
-        raise ProviderError(ProviderReason.REFUSED, code=ServiceCode.NO_SLOT, devices=active)
 
 
 async def _start(laptop: Laptop, provider: Provider) -> Ceremony:

@@ -76,6 +76,10 @@ TEXTS: dict[str, Sentence] = {
     "pins_differ": "The two are not the same: start over.",
     # the steps around the proof
     "copy_found": "A copy that was ordered here is under way: going on with it.",
+    "fit": (
+        "This laptop is ready for a copy: its version is known, Bluetooth works, and {active} of "
+        "at most {devices} laptops are active."
+    ),
     "copy_information": (
         "You are about to copy your authenticator to another laptop. Both laptops need Bluetooth, "
         "and stand side by side. As a safety measure you wait {duration} first; all your laptops "

@@ -23,7 +23,7 @@ from nearproof.daemon.demo.attacker import Intruder, false_new, false_old, photo
 from nearproof.daemon.demo.audience import Audience
 from nearproof.daemon.demo.errors import ActorFailed, AttackSucceeded
 from nearproof.daemon.demo.stage import Actor, Stage
-from nearproof.daemon.join import Joined
+from nearproof.daemon.demo.story import joined_by
 from nearproof.daemon.locale import marked
 from nearproof.daemon.provider import Provider, ProviderError
 from nearproof.qr.payload import to_text
@@ -95,14 +95,15 @@ async def specter(stage: Stage, audience: Audience) -> Verdict:
     old = await stage.old_copy()
     await old.until("qr_shown")
     qr = await photograph(stage.qr)
-    issuer = _joined(stage, "old").issuer
+    issuer = joined_by(stage, "old").issuer
     async with false_new(stage.air, qr, issuer) as code:
         await old.until("code_wanted")
         true_code = await code
         audience.says("attacker", "19", "is bound to the QR; only its own screen shows the code")
         await story.rounds(old)
         blind = f"{(int(true_code) + 1) % 1_000_000:06}"  # what the user can see is not this code
-        audience.types("old", "19", "types a code that is not the attacker's: {code}", code=blind)
+        audience.says("old", "", "the user cannot see the attacker's code: types another")
+        audience.types("old", "19", "code", blind)
         old.type(blind)
         exit_code = await old.exit_code()
     return await _alerted(stage, old, exit_code)
@@ -120,13 +121,14 @@ async def twin(stage: Stage, audience: Audience) -> Verdict:
 
     async with (
         false_old(stage.air, show),
-        false_new(stage.air, qr, _joined(stage, "old").issuer),
+        false_new(stage.air, qr, joined_by(stage, "old").issuer),
     ):
         new = await stage.new_copy(camera=f"lens:{poster}?seed={stage.seed}")
         code = (await new.until("code"))["code"]
         await old.until("code_wanted")
         await story.rounds(old)
-        audience.types("old", "19", "types the code that NEW shows: {code}", code=code)
+        audience.says("old", "", "the user types the code that NEW shows")
+        audience.types("old", "19", "code", code)
         old.type(code)
         exit_code = await old.exit_code()
         await new.stop()
@@ -137,7 +139,7 @@ async def replay(stage: Stage, audience: Audience) -> Verdict:
     """Replayer: has recorded a whole proof, and hands it in again."""
     await story.play(stage, audience)
     bundle = stage.bundle.read_bytes()
-    joined = _joined(stage, "new")
+    joined = joined_by(stage, "new")
     own = Home(stage.folder / "new").device()
     _must(own is not None, "NEW is not enrolled")
     assert own is not None  # noqa: S101 - judged above
@@ -195,7 +197,7 @@ async def attack(name: str, stage: Stage, audience: Audience) -> None:
 async def _honest(stage: Stage, audience: Audience, old: Actor, shown_at: float) -> None:
     """The same QR still serves the honest NEW."""
     audience.says("new", "", "the honest laptop goes on with the same QR code")
-    await story.finish(audience, old, await stage.new_copy(), shown_at)
+    await story.finish(stage, audience, old, await stage.new_copy(), shown_at)
 
 
 async def _alerted(stage: Stage, old: Actor, exit_code: int) -> Verdict:
@@ -204,18 +206,12 @@ async def _alerted(stage: Stage, old: Actor, exit_code: int) -> Verdict:
     _must(not _told(old, "proof_made"), "OLD made a proof")
     device = Home(stage.folder / "old").device()
     assert device is not None  # noqa: S101 - the stage enrolled it
-    async with Provider(_joined(stage, "old"), DeviceKey.from_seed(device.seed)) as provider:
+    async with Provider(joined_by(stage, "old"), DeviceKey.from_seed(device.seed)) as provider:
         heard = {event.kind for event in (await provider.events(0)).events}
     _must(EventKind.FRAUD_ALERT in heard, "the account was not alerted")
     return Verdict(
         "19", str(old.failure()["reason"]), marked("got no proof, and the account was alerted")
     )
-
-
-def _joined(stage: Stage, name: str) -> Joined:
-    backend = Home(stage.folder / name).backend()
-    assert backend is not None  # noqa: S101 - the stage joined it
-    return Joined(backend.url, backend.certificate, backend.issuer)
 
 
 def _told(actor: Actor, name: str) -> bool:

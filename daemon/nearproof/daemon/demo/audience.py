@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from nearproof.daemon.console import Console, wrapped
+from nearproof.daemon.console import PINS, Console, InputNeeded, Lines, unechoed, wrapped
 from nearproof.daemon.demo.stage import Event
 from nearproof.daemon.locale import filled, marked
 from nearproof.daemon.texts import TEXTS, text
@@ -16,12 +18,14 @@ COLOURS = {
     "old": "36",
     "new": "32",
     "backend": "35",
+    "phone": "34",
     "attacker": "31",
     "verifier": "33",
     "demo": "1",
 }
 
 INDENT = 25  # columns of clock, name and step, before the sentences
+FOR_PROGRAMS = {"asked", "invited"}  # of no use to whoever reads what a demo tells
 
 
 class Audience:
@@ -34,9 +38,12 @@ class Audience:
         self._console = console
         self._colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         self._start: float | None = None
+        self._held: dict[str, list[Event]] = {}
+        self._keyboard = Lines(0)
+        self._asking = asyncio.Lock()
         self.watching = False  # not before the stage is set
 
-    def heading(self, wait: int) -> None:
+    def heading(self, wait: int, *, interactive: bool) -> None:
         """What the person is about to see."""
         heading = marked(
             "nearproof demo: two laptops, a backend, an emulated radio and a lens, each of them a\n"
@@ -44,23 +51,34 @@ class Audience:
             "The numbers are the steps of the page that this is modelled on.\n"
         )
         self._console.show(self.words(heading, wait=wait))
+        if interactive:
+            self._console.show(self.words(marked("You are the person at both laptops.\n")))
 
     def words(self, sentence: str, **fields: Any) -> str:
         """The sentence in the language of whoever watches."""
         return filled(sentence, self._console.language, **fields)
 
+    def hold(self, who: str) -> None:
+        """Keep back what this participant says, until it is its turn."""
+        self._held[who] = []
+
+    def release(self, who: str) -> None:
+        """Tell what was kept back."""
+        for event in self._held.pop(who):
+            self.watch(event)
+
     def watch(self, event: Event) -> None:
         """One event of one process."""
-        if self._console.as_json:
-            if event["event"] not in ("asked", "invited"):
+        if event["role"] in self._held:
+            self._held[event["role"]].append(event)
+        elif self._console.as_json:
+            if event["event"] not in FOR_PROGRAMS:
                 self._console.line(event)
-            return
-        if not self.watching:
-            return
-        name = event["event"]
-        language = self._console.language
-        said = event.get("text") or (text(name, language, **event) if name in TEXTS else "")
-        if said:
+        elif not self.watching:
+            pass
+        elif event["event"] == "typed":
+            self._typed(event)
+        elif said := event.get("text") or self._said(event):
             self._line(event["role"], event.get("step", ""), said, event["t"])
 
     def says(self, who: str, step: str, sentence: str, **fields: Any) -> None:
@@ -73,17 +91,48 @@ class Audience:
         if at is not None:
             self._start = at if self._start is None else self._start
             clock = f"{at - self._start:6.2f}s"
-        label = f"{who:<8}"
-        if self._colour:
-            label = f"\033[{COLOURS.get(who, '0')}m{label}\033[0m"
-        self._console.show(f"{clock}  {label} {step:>5}  {wrapped(said, INDENT)}")
+        self._console.show(f"{clock}  {self._label(who)} {step:>5}  {wrapped(said, INDENT)}")
 
-    def types(self, who: str, step: str, sentence: str, **fields: Any) -> None:
-        """What the scripted person does."""
-        if self._console.as_json:
-            self._console.line({"event": "typed", "role": who, "step": step})
-        else:
-            self._line(who, step, f"» {self.words(sentence, **fields)}")
+    def _label(self, who: str) -> str:
+        return f"\033[{COLOURS.get(who, '0')}m{who:<8}\033[0m" if self._colour else f"{who:<8}"
+
+    def types(self, who: str, step: str, what: str, line: str) -> None:
+        """What the story itself types."""
+        self.watch({"event": "typed", "role": who, "step": step, "what": what, "typed": line})
+
+    def _typed(self, event: Event) -> None:
+        """What the scripted person has typed; a real one has seen it."""
+        if event.get("by_hand"):
+            return
+        line = "••••••" if event["what"] in PINS else event["typed"]
+        self._line(event["role"], event.get("step", ""), f"» {self._question(event)} {line}")
+
+    def _question(self, event: Event) -> str:
+        return text(f"ask_{event['what']}", self._console.language, **_fields(event))
+
+    def _said(self, event: Event) -> str:
+        """The sentence of an event; "" for those that are for programs."""
+        if event["event"] not in TEXTS:
+            return ""
+        fields = _fields(event)
+        if event.get("camera", "").startswith("lens:"):
+            fields["camera"] = self.words(marked("a modelled lens"))
+        return text(event["event"], self._console.language, **fields)
+
+    async def ask(self, asked: Event) -> str | None:
+        """Have the real person type what a laptop asks for.  Raises `InputNeeded` if they left."""
+        async with self._asking:
+            lead = f"{'':9}{self._label(asked['role'])} {asked.get('step', ''):>5}"
+            print(f"{lead}  » {self._question(asked)}", end=" ", flush=True)
+            hidden = asked["what"] in PINS
+            with unechoed(self._keyboard.descriptor) if hidden else contextlib.nullcontext():
+                line = await self._keyboard.next()
+            if hidden:
+                print()
+            if line is None:
+                raise InputNeeded(asked["what"])
+            asked["by_hand"] = True
+            return line.strip()
 
     def picture(self, title: str, path: Path, columns: int) -> None:
         """A picture, drawn with half blocks."""
@@ -92,9 +141,21 @@ class Audience:
 
             self._console.show(f"\n{self.words(title)}\n{draw(path, columns)}\n")
 
+    def status(self, who: str, step: str, said: str, *, account: str, active: int) -> None:
+        """Where a laptop stands at the end, as the backend sees it."""
+        if self._console.as_json:
+            fields = {"role": who, "step": step, "account": account, "active": active}
+            self._console.line({"event": "status", **fields})
+        else:
+            self._line(who, step, self.words(said, account=account, active=active))
+
     def result(self, event: str, sentence: str, **fields: Any) -> None:
         """The demo's own last word."""
         if self._console.as_json:
             self._console.line({"event": event, "role": "demo", "step": "", **fields})
         else:
             self._console.show(f"\n{self.words(sentence, **fields)}")
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    return {name: value for name, value in event.items() if name != "language"}

@@ -6,68 +6,36 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nearproof.ble.virtual.process import air_process
 from nearproof.daemon.demo.errors import ActorFailed
+from nearproof.daemon.demo.people import (
+    ACCOUNT,
+    BEFORE_THE_SHOW,
+    CODE,
+    PHONE,
+    SMS_POLL,
+    Person,
+    Phone,
+)
 from nearproof.daemon.locale import Language
 
-ACCOUNT = "anna"
 CONNECTION_INTERVAL = "15"  # ms; what laptops negotiate for speed, 30-50 is BlueZ's default
 SNIFFED = "air.btsnoop"
-PIN = "839274"
-PHONE = "+4512345678"
-KNOWN = {
-    "start": "yes",
-    "pin": PIN,
-    "consent": "yes",
-    "qr_is_shown": "yes",
-    "new_pin": PIN,
-    "new_pin_again": PIN,
-    "fingerprint": "no",
-    "notifications": "yes",
-}
-CODE = re.compile(r"\b([0-9]{6})\b")  # in an SMS
-SMS_POLL = 0.05  # seconds between looks at the phone
 # The kernel ends a laptop when the demo is gone, however it went (util-linux).
 TIED = ("setpriv", "--pdeathsig", "TERM", "--")
 PATIENCE = 90.0  # seconds without a single event before a demo gives up
 Event = dict[str, Any]
 Watch = Callable[[Event], None]
-
-
-class Person:
-    """What the scripted person types wherever it is asked for: PIN, SMS code, yes.
-
-    `sms` is what the backend's file port has sent: this person's phone.
-    """
-
-    def __init__(self, sms: Path) -> None:
-        self._sms = sms
-        self._old = len(self._codes())
-
-    async def answer(self, what: str) -> str | None:
-        """The line to type; None for what the story itself types."""
-        if what == "sms_code":
-            return await self._code()
-        return KNOWN.get(what)
-
-    async def _code(self) -> str:
-        """The newest code on the phone that was not there before."""
-        while len(codes := self._codes()) <= self._old:  # noqa: ASYNC110 - a file tells nobody
-            await asyncio.sleep(SMS_POLL)
-        return codes[-1]
-
-    def _codes(self) -> list[str]:
-        lines = self._sms.read_text().splitlines() if self._sms.exists() else []
-        texts = [json.loads(line)["text"] for line in lines]
-        return [match[1] for text in texts if (match := CODE.search(text))]
+Hands = Callable[[Event], Awaitable[str | None]]
+"""Types the line that a laptop has asked for; None: nothing, somebody else does."""
 
 
 class Actor:
@@ -78,13 +46,13 @@ class Actor:
         name: str,
         process: asyncio.subprocess.Process,
         watch: Watch,
-        person: Person | None = None,
+        hands: Hands | None = None,
     ) -> None:
         self.name = name
         self.told: list[Event] = []
         self._process = process
         self._watch = watch
-        self._person = person
+        self._hands = hands
         self._typing: set[asyncio.Task[None]] = set()
         self._news = asyncio.Condition()
         self._reader = asyncio.create_task(self._read())
@@ -100,8 +68,8 @@ class Actor:
         async for line in self._process.stdout:
             event: Event = json.loads(line) | {"role": self.name}
             self._watch(event)
-            if self._person is not None and event["event"] == "asked":
-                self._answer(self._person, event["what"])
+            if self._hands is not None and event["event"] == "asked":
+                self._answer(self._hands, event)
             async with self._news:
                 self.told.append(event)
                 self._news.notify_all()
@@ -109,10 +77,11 @@ class Actor:
         async with self._news:
             self._news.notify_all()
 
-    def _answer(self, person: Person, what: str) -> None:
+    def _answer(self, hands: Hands, asked: Event) -> None:
         async def type_it() -> None:
-            if (typed := await person.answer(what)) is not None:
+            if (typed := await hands(asked)) is not None:
                 self.type(typed)
+                self._watch(asked | {"event": "typed", "typed": typed})
 
         task = asyncio.create_task(type_it())
         self._typing.add(task)
@@ -179,7 +148,10 @@ class Stage:
     watch: Watch
     seed: int
     language: Language = "en"
+    human: Hands | None = None  # who types instead of the script
     _actors: list[Actor] = field(default_factory=list)
+    _texts: int = BEFORE_THE_SHOW
+    _qr_up: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def qr(self) -> Path:
@@ -205,19 +177,59 @@ class Stage:
         """Start one nearproof process with the home of the laptop `home` (default: `name`)."""
         actor = await start(
             name,
-            self.watch,
-            Person(self.folder / "backend" / "sms.jsonl"),
-            *(
-                "--json",
-                "--lang",
-                self.language,
-                "--home",
-                str(self.folder / (home or name)),
-                *arguments,
-            ),
+            self.hear,
+            self.hands(),
+            *("--json", "--lang", self.language),
+            *("--home", str(self.folder / (home or name)), *arguments),
         )
         self._actors.append(actor)
         return actor
+
+    def hear(self, event: Event) -> None:
+        """One event of one process."""
+        if event["event"] == "qr_shown":
+            self._qr_up.set()
+        self.watch(event)
+
+    def hands(self) -> Hands:
+        """A person at one laptop, who ticks "the QR code is shown" when it is."""
+        person = Person(self.sms)
+
+        async def types(asked: Event) -> str | None:
+            if asked["what"] == "qr_is_shown":
+                await self._qr_up.wait()
+            if self.human:
+                return await self.human(asked)
+            line = await person.answer(asked["what"])
+            if asked["what"] == "sms_code":
+                self._look_at_phone()  # before it is typed
+            return line
+
+        return types
+
+    @property
+    def sms(self) -> Path:
+        """Where the backend's file port writes."""
+        return self.folder / "backend" / "sms.jsonl"
+
+    async def ring(self) -> None:
+        """Show each SMS as it comes; runs until it is cancelled."""
+        while True:
+            self._look_at_phone()
+            await asyncio.sleep(SMS_POLL)
+
+    def _look_at_phone(self) -> None:
+        for said in Phone(self.sms).texts()[self._texts :]:
+            self._texts += 1
+            self.watch(
+                {
+                    "t": time.monotonic(),
+                    "event": "sms_received",
+                    "role": "phone",
+                    "step": "21" if CODE.search(said) else "",
+                    "text": said,
+                }
+            )
 
     async def done(self, name: str, *arguments: str, typed: str | None = None) -> None:
         """Run one nearproof process to its end.  Raises `ActorFailed` if it does not end well."""
@@ -250,7 +262,6 @@ class Stage:
         given = {
             "radio": self.air,
             "camera": f"lens:{self.qr}?seed={self.seed}",
-            "user-id": ACCOUNT,
             "label": name,
         } | {option.replace("_", "-"): value for option, value in options.items()}
         flags = [part for option, value in given.items() for part in (f"--{option}", value)]
@@ -261,7 +272,7 @@ class Stage:
         await asyncio.gather(*(actor.stop() for actor in self._actors))
 
 
-async def start(name: str, watch: Watch, person: Person | None, *arguments: str) -> Actor:
+async def start(name: str, watch: Watch, hands: Hands | None, *arguments: str) -> Actor:
     """Start one nearproof process that tells its events as JSON."""
     process = await asyncio.create_subprocess_exec(
         *TIED,
@@ -273,14 +284,20 @@ async def start(name: str, watch: Watch, person: Person | None, *arguments: str)
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,  # Ctrl-C goes to the demo, which stops them in order
     )
-    return Actor(name, process, watch, person)
+    return Actor(name, process, watch, hands)
 
 
 @contextlib.asynccontextmanager
 async def open_stage(
-    folder: Path, *, wait: int, seed: int, watch: Watch, language: Language = "en"
+    folder: Path,
+    *,
+    wait: int,
+    seed: int,
+    watch: Watch,
+    language: Language = "en",
+    human: Hands | None = None,
 ) -> AsyncIterator[Stage]:
-    """Start backend and air; `wait` is the waiting time in seconds."""
+    """Start backend and air; `wait` is the waiting time in seconds, `human` types if given."""
     serving = ("backend", "serve", "--listen", "127.0.0.1:0", "--wait", str(wait))
     data = ("--data", str(folder / "backend"))
     async with contextlib.AsyncExitStack() as stack:
@@ -293,6 +310,6 @@ async def open_stage(
             )
         )
         ready = await backend.until("backend_ready")
-        stage = Stage(folder, air, ready["url"], ready["join"], watch, seed, language)
+        stage = Stage(folder, air, ready["url"], ready["join"], watch, seed, language, human)
         stack.push_async_callback(stage.close)
         yield stage

@@ -1,13 +1,21 @@
-"""The ceremony as it should go, with a scripted person who types what the screens ask for."""
+"""The ceremony as it should go, step by step, with a scripted person or a real one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nearproof.config.home import Home
+from nearproof.crypto.identity import DeviceKey
+from nearproof.daemon.backend.wire import DeviceState
+from nearproof.daemon.demo import people
 from nearproof.daemon.demo.audience import Audience
 from nearproof.daemon.demo.errors import ActorFailed
-from nearproof.daemon.demo.stage import ACCOUNT, Actor, Event, Stage
+from nearproof.daemon.demo.people import ACCOUNT
+from nearproof.daemon.demo.stage import Actor, Event, Stage
+from nearproof.daemon.join import Joined
 from nearproof.daemon.locale import marked
+from nearproof.daemon.provider import Provider
+from nearproof.daemon.tasks import alongside
 from nearproof.daemon.verifying import NOT_CLAIMED
 
 ROUNDS = 4  # the scripted person types no faster than the rounds go
@@ -23,29 +31,44 @@ class Played:
 
 async def prepare(stage: Stage, audience: Audience) -> None:
     """A laptop with an activated authenticator, and one without."""
-    await stage.enrol("old")
-    await stage.done("new", "join", stage.join_line)
+    await people.prepare(stage)
     audience.watching = True
     audience.says("backend", "", "Serving at {url}.", url=stage.url)
-    audience.says("old", "", "Joined the backend, and is active for {account}.", account=ACCOUNT)
+    audience.says(
+        "old",
+        "",
+        "Has become the first laptop of {account} before the show: joined to the backend, "
+        "activated with an invite, an SMS code and the PIN {pin}.",
+        account=ACCOUNT,
+        pin=people.PIN,
+    )
     audience.says("new", "", "Has joined the backend, and is nobody's yet.")
 
 
 async def play(stage: Stage, audience: Audience) -> Played:
-    """Both laptops side by side: returns when the backend has accepted the proof."""
-    new = await stage.new_copy(photo=str(stage.photo), proof=str(stage.bundle))
-    await new.until("scanning")
+    """All 26 steps: returns when NEW is active."""
+    return await alongside(_steps(stage, audience), stage.ring())
+
+
+async def _steps(stage: Stage, audience: Audience) -> Played:
+    audience.says("old", "1-3", "“Open the menu, choose Activate, Copy”: nearproof old copy")
     old = await stage.old_copy()
+    await old.until("waiting")
+    # NEW gets ready meanwhile; what it says is held back until its turn on the page.
+    audience.hold("new")
+    new = await stage.new_copy(photo=str(stage.photo), proof=str(stage.bundle))
     shown = await old.until("qr_shown")
     audience.picture(marked("OLD's screen:"), stage.qr, 45)
+    audience.says("new", "13-15", "“Get started, copy from another”: nearproof new copy")
+    audience.release("new")
     await new.until("qr_scanned")
     audience.picture(marked("the frame in which NEW's camera read it:"), stage.photo, 64)
-    return await finish(audience, old, new, shown["t"])
+    return await finish(stage, audience, old, new, shown["t"])
 
 
-async def finish(audience: Audience, old: Actor, new: Actor, shown: float) -> Played:
-    """From the QR on OLD's screen to the proof accepted, with an honest NEW."""
-    code = await exchange(old, new, audience)
+async def finish(stage: Stage, audience: Audience, old: Actor, new: Actor, shown: float) -> Played:
+    """From the QR on OLD's screen to an active NEW."""
+    code = await exchange(stage, old, new, audience)
     accepted = await new.until("accepted")
     for actor in (old, new):
         if await actor.exit_code():
@@ -69,13 +92,40 @@ async def judge(stage: Stage, audience: Audience) -> None:
     await judge.exit_code()
 
 
-async def exchange(old: Actor, new: Actor, audience: Audience) -> str:
+async def stand(stage: Stage, audience: Audience) -> None:
+    """Step 26 and the page's last words: both are active, the old one too.
+
+    Raises `ActorFailed` if the backend says otherwise.
+    """
+    for name, step, said in (
+        ("new", "26", marked("Is active and ready to use; {account} has {active} laptops.")),
+        ("old", "z", marked("Is still active: keep it as a spare, or revoke it.")),
+    ):
+        kept, joined = Home(stage.folder / name).device(), joined_by(stage, name)
+        if kept is None:
+            raise ActorFailed(f"{name} has no device key")
+        async with Provider(joined, DeviceKey.from_seed(kept.seed)) as provider:
+            device, devices = await provider.device(), await provider.devices()
+        if device.state is not DeviceState.ACTIVE:
+            raise ActorFailed(f"{name} is {device.state}")
+        audience.status(name, step, said, account=device.account, active=len(devices))
+
+
+def joined_by(stage: Stage, name: str) -> Joined:
+    """The backend as the laptop `name` knows it."""
+    backend = Home(stage.folder / name).backend()
+    assert backend is not None  # noqa: S101 - `prepare` joined it
+    return Joined(backend.url, backend.certificate, backend.issuer)
+
+
+async def exchange(stage: Stage, old: Actor, new: Actor, audience: Audience) -> str:
     """From the scan to the right code, typed on OLD; returns the code."""
     code: str = (await new.until("code"))["code"]
     await old.until("code_wanted")
-    await rounds(old)
-    audience.types("old", "19", "types {code}", code=f"{code[:3]} {code[3:]}")
-    old.type(code)
+    if stage.human is None:
+        await rounds(old)
+        audience.types("old", "19", "code", f"{code[:3]} {code[3:]}")
+        old.type(code)
     await old.until("delivered")
     return code
 
