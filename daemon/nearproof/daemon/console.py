@@ -146,6 +146,9 @@ class Console:
         self.show(f"{text}\n{render.terminal(text).rstrip()}")
         yield
 
+    def close(self) -> None:
+        """Nothing more will be told."""
+
     @property
     def watches(self) -> bool:
         """Lines show no pictures."""
@@ -234,6 +237,17 @@ class Lines:
         if not found and not line:
             return None
         return line.decode(errors="replace")
+
+    async def some(self) -> bytes:
+        """Whatever was typed, at least one byte; b"" at the end of input."""
+        if not self._buffer and not self._ended:
+            await self._more()
+        typed, self._buffer = self._buffer, b""
+        return typed
+
+    def put_back(self, typed: bytes) -> None:
+        """What belongs to the next line."""
+        self._buffer = typed + self._buffer
 
     async def _more(self) -> None:
         loop = asyncio.get_running_loop()

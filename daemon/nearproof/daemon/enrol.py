@@ -116,7 +116,9 @@ async def _code(
     if not typed:
         return await _send(laptop, provider, stands)
     try:
-        return await provider.check_code(stands.id, read_pin(typed))
+        confirmed = await provider.check_code(stands.id, read_pin(typed))
+        laptop.console.tell("sms_code_right", "21")
+        return confirmed
     except MalformedPin:
         laptop.console.tell("sms_code_malformed", "21")
     except ProviderError as error:

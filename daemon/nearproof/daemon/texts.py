@@ -99,6 +99,7 @@ TEXTS: dict[str, Sentence] = {
         "A temporary code is sent by SMS to the account's phone; it is valid for {duration}. An "
         "empty line sends it again, “id” names another user ID."
     ),
+    "sms_code_right": "The code is right.",
     "sms_code_malformed": "The code is six digits. That was not counted as a try.",
     "sms_code_wrong": Counted(
         "Wrong code. You have one more try with this one.",
@@ -150,7 +151,7 @@ TEXTS: dict[str, Sentence] = {
     "joined": "Joined {url}.",
     # questions
     "ask_code": "Code from the new laptop:",
-    "ask_qr_text": "Text above the QR code:",
+    "ask_qr_text": "Text beside the QR code:",
     "ask_pin": "PIN:",
     "ask_new_pin": "Choose a PIN of six digits:",
     "ask_new_pin_again": "The same PIN again:",

@@ -23,6 +23,21 @@ def preview_lines(width: int, height: int, grey: bytes) -> list[str]:
     return [_line(upper, lower) for upper, lower in zip(rows[0::2], rows[1::2], strict=True)]
 
 
+def fitted(width: int, height: int, grey: bytes, columns: int, rows: int) -> tuple[int, int, bytes]:
+    """The thumbnail made smaller until it has at most so many pixels each way, in proportion.
+
+    By leaving pixels out: it is for aiming a camera.
+    """
+    scale = max(width / max(columns, 1), height / max(rows, 1), 1.0)
+    across, down = max(int(width / scale), 1), max(int(height / scale), 1)
+    picked = [column * width // across for column in range(across)]
+    pixels = bytearray()
+    for row in range(down):
+        start = (row * height // down) * width
+        pixels += bytes(grey[start + column] for column in picked)
+    return across, down, bytes(pixels)
+
+
 def _line(upper: list[int], lower: list[int]) -> str:
     line: list[str] = []
     last = None

@@ -64,7 +64,7 @@ def copy(
         await role.copy(laptop, user=user_id, proof=proof, photo=photo)
 
     source = "typed" if typed else f"image:{image}" if image else camera
-    options.run("new", story, radio=radio, camera=source, label=label)
+    options.run("new", story, live="new", radio=radio, camera=source, label=label)
 
 
 @new.command(cls=Command)
@@ -79,7 +79,7 @@ def activate(options: Options, label: str | None) -> None:
 
         await role.activate(laptop)
 
-    options.run("new", story, label=label)
+    options.run("new", story, live="activate", label=label)
 
 
 @click.command(cls=Command)

@@ -61,7 +61,7 @@ def copy(options: Options, radio: str | None, show: str, allow_shared_screen: bo
                 laptop.console.tell(what)
         await role.copy(laptop, view_named(show, laptop.console))
 
-    options.run("old", story, radio=radio)
+    options.run("old", story, live="old", radio=radio)
 
 
 @old.command(cls=Command)

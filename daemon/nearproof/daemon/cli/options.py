@@ -99,27 +99,46 @@ class Options:
         except (FileDamaged, OSError):
             return ""  # told in the next language by whoever needs the settings
 
-    def console(self, role: str) -> Console:
-        """Where this command tells and asks; sets up the logs too."""
+    def console(self, role: str, live: str = "") -> Console:
+        """Where this command tells and asks; sets up the logs too.
+
+        `live` names the plan of a command that has a live view, for terminals that can show it.
+        """
         from nearproof.daemon.console import Console
         from nearproof.daemon.logs import log
 
         log.configure(verbose=self.verbose)
-        return Console(
-            role=role,
-            language=self.language,
-            as_json=self.as_json,
-            no_input=self.no_input,
-            pin=self.pin_fd,
-            typed=0 if sys.stdin is not None else None,  # it was closed: 0 is something else now
-        )
+        options: dict[str, Any] = {
+            "role": role,
+            "language": self.language,
+            "pin": self.pin_fd,
+            "typed": 0 if sys.stdin is not None else None,  # closed: 0 is something else now
+        }
+        if live and self._on_terminal():
+            from nearproof.daemon.live.console import LiveConsole
+
+            return LiveConsole(plan=live, **options)
+        return Console(as_json=self.as_json, no_input=self.no_input, **options)
+
+    def _on_terminal(self) -> bool:
+        """Whether a person sits at a terminal on which lines can stay in place."""
+        if self.as_json or self.no_input or os.environ.get("NO_COLOR"):
+            return False
+        if os.environ.get("TERM", "dumb") == "dumb":
+            return False
+        return all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
 
     def run(
-        self, role: str, story: Callable[[Laptop], Awaitable[None]], **settings: str | None
+        self,
+        role: str,
+        story: Callable[[Laptop], Awaitable[None]],
+        *,
+        live: str = "",
+        **settings: str | None,
     ) -> None:
         """Run `story` for this laptop; leaves the process with the exit code of its outcome.
 
-        `settings` that are not None win over `config.toml`.
+        `live` is as for `console`; `settings` that are not None win over `config.toml`.
         """
         import msgspec
 
@@ -131,14 +150,18 @@ class Options:
             given = {name: value for name, value in settings.items() if value is not None}
             await story(Laptop(home, msgspec.structs.replace(home.settings(), **given), console))
 
-        self.run_told(role, whole)
+        self.run_told(role, whole, live=live)
 
-    def run_told(self, role: str, story: Callable[[Console], Awaitable[None]]) -> None:
+    def run_told(
+        self, role: str, story: Callable[[Console], Awaitable[None]], *, live: str = ""
+    ) -> None:
         """Run `story`, which needs no laptop; likewise."""
         from nearproof.daemon.outcomes import report, run_to_outcome
 
-        console = self.console(role)
-        sys.exit(report(console, run_to_outcome(lambda: story(console))))
+        console = self.console(role, live)
+        code = report(console, run_to_outcome(lambda: story(console)))
+        console.close()
+        sys.exit(code)
 
     def run_plain(self, role: str, work: Callable[[Console], None]) -> None:
         """Run `work`, which brings its own event loop or needs none; likewise."""
