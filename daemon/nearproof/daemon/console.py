@@ -170,6 +170,8 @@ class Console:
         with unechoed(self._lines.descriptor) if hidden else contextlib.nullcontext():
             answer = await self._lines.next()
         if answer is None:
+            if not self.as_json:
+                print(file=self._err)  # nobody's Enter has ended the line of the question
             raise InputNeeded(what)
         return answer.strip()
 

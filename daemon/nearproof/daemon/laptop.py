@@ -31,16 +31,16 @@ class Declined(Exception):
 
 
 class Unready(Enum):
-    """What a laptop lacks for its part; each has the name of its exit code."""
+    """What a laptop lacks for its part."""
 
     BLUETOOTH = "no_bluetooth"
     CAMERA = "no_camera_here"
     PERMISSION = "no_rights"
 
     @classmethod
-    def named(cls, exit_code: str) -> Unready:
-        """The one of this exit code, BLUETOOTH for any other."""
-        return cls.__members__.get(exit_code, cls.BLUETOOTH)
+    def named(cls, exit_name: str) -> Unready:
+        """The one of this exit code, by its name; BLUETOOTH for any other."""
+        return cls.__members__.get(exit_name, cls.BLUETOOTH)
 
 
 class NotReady(Exception):

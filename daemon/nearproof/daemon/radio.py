@@ -40,3 +40,11 @@ def open_central(spec: str) -> Central:
 
             return VirtualCentral(spec if kind == "air" else rest)
     raise UnknownRadio(spec)
+
+
+def is_bluez(spec: str) -> bool:
+    """Whether the radio is this machine's own, by BlueZ.  Raises `UnknownRadio`."""
+    kind, _, rest = spec.partition(":")
+    if kind == "bluez" or (kind in ("air", "hci") and rest):
+        return kind == "bluez"
+    raise UnknownRadio(spec)

@@ -24,9 +24,20 @@ if TYPE_CHECKING:
 @radio_option
 @click.option("--camera", metavar="SOURCE", help="As for `nearproof new copy`.")
 @data_option
+@click.option(
+    "--only",
+    metavar="PREFIX",
+    multiple=True,
+    help="Only the areas of checks whose ids begin so, e.g. bt. or cam.; may be repeated.",
+)
 @click.pass_obj
 def doctor(
-    options: Options, role: str | None, radio: str | None, camera: str | None, data: Path | None
+    options: Options,
+    role: str | None,
+    radio: str | None,
+    camera: str | None,
+    data: Path | None,
+    only: tuple[str, ...],
 ) -> None:
     """Examine this machine as the old laptop, the new one, or the backend.
 
@@ -45,20 +56,20 @@ def doctor(
         part = Role(role) if role else None
         folder = data or default_home() / "backend"
         target = choose(Home(options.home), part, folder, radio=radio, camera=camera)
-        code = _examine(console, target)
+        code = _examine(console, target, only)
 
     options.run_plain(role or "laptop", work)
     sys.exit(code)
 
 
-def _examine(console: Console, target: Target) -> int:
+def _examine(console: Console, target: Target, only: tuple[str, ...]) -> int:
     """Look, tell, and return the exit code."""
     import asyncio
 
     from nearproof.daemon.doctor.examination import examine, exit_code
     from nearproof.daemon.doctor.report import record, table
 
-    findings = asyncio.run(examine(target))
+    findings = asyncio.run(examine(target, only))
     if console.as_json:
         for finding in findings:
             console.line({"role": target.role, **record(finding, console.language)})

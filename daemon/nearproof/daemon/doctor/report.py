@@ -34,6 +34,7 @@ def record(finding: Finding, language: Language) -> dict[str, Any]:
         "status": finding.result.status,
         "text": finding.result.text(language),
         "fix": finding.result.fix,
+        "exit": finding.exit.name,
     }
 
 

@@ -10,8 +10,6 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from rich.console import Console as Painter
-
 from nearproof.daemon.console import (
     PINS,
     QR_COLUMNS,
@@ -37,8 +35,7 @@ class LiveConsole(Console):
         """`plan` is one of `plan.PLANS`; the rest is `Console`'s."""
         super().__init__(**options)
         self._screen = Screen(self._err)
-        colours = Painter(file=self._err).color_system
-        self._scene = Scene(plan, self.language, colours=colours)
+        self._scene = Scene(plan, self.language)
         self._ticking: asyncio.TimerHandle | None = None
         self._framed = 0.0
         self._closed = False

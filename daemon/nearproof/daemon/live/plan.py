@@ -65,7 +65,7 @@ COUNTDOWNS: Final = {
 }
 """The events whose `seconds` run down until their step is done."""
 
-PINNED: Final = frozenset({"code", "code_hidden", "code_wanted", "qr_next", "sms_sent"})
+PINNED: Final = frozenset({"code", "code_hidden", "code_wanted", "qr_next", "scanning", "sms_sent"})
 """What must stay in sight until its step is done."""
 
 INSTEAD: Final = {"waiting": marked("You may close this; run the same command again later.")}

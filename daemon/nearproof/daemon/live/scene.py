@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import io
+import textwrap
 from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rich.console import Console as Painter
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
+from nearproof.daemon.console import QR_COLUMNS
 from nearproof.daemon.live.plan import COUNTDOWNS, INSTEAD, PINNED, PLANS
 from nearproof.daemon.locale import Language, filled, marked
 from nearproof.qr.preview import fitted, preview_lines
-from nearproof.qr.render import SIDE
 
 GAP: Final = 2  # columns between picture and words
-NARROWEST: Final = 26  # columns for words beside a picture
+NARROWEST: Final = 33  # columns for words beside a picture: 80 less QR and gap
+ADVICE: Final = 2  # lines below the camera's picture
 NOTES: Final = 5  # sentences kept
 GROUP: Final = 4  # characters of the QR's text between spaces
 
-MARKS: Final = {"done": ("✓", "green"), "now": ("▶", "bold"), "failed": ("✗", "red")}
+BOLD, DIM, GREEN, RED, WARNING, URGENT = "1", "2", "32", "31", "1;33", "1;31"  # SGR
+MARKS: Final = {
+    "done": ("✓", GREEN),
+    "now": ("▶", BOLD),
+    "failed": ("✗", RED),
+    "to come": ("·", DIM),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,9 @@ class Countdown:
 class Scene:
     """One command's view; `now` is given in seconds of any clock that goes on."""
 
-    def __init__(self, plan: str, language: Language, *, colours: str | None) -> None:
-        """`colours` is what rich calls the terminal's colour system, None for none."""
+    def __init__(self, plan: str, language: Language) -> None:
         self._steps = PLANS[plan]
         self._language = language
-        self._colours = colours
         self._done = 0
         self._failed = False
         self._countdown: Countdown | None = None
@@ -79,7 +79,7 @@ class Scene:
         self._countdown, self._pinned, self._frame = None, "", None
 
     def show_qr(self, text: str, lines: list[str]) -> None:
-        """Lines of the QR code, each of `SIDE` columns, as they shall reach the terminal."""
+        """Lines of the QR code, each of `QR_COLUMNS` columns, as they shall reach the terminal."""
         self._qr_text, self._qr = text, lines
 
     def hide_qr(self) -> None:
@@ -94,64 +94,69 @@ class Scene:
 
     def lines(self, columns: int, rows: int, now: float) -> list[str]:
         """At most `rows` lines of at most `columns` columns, with their colours."""
-        beside = columns - GAP - NARROWEST
-        if self._qr:
-            picture, width = self._qr, SIDE
-        elif self._frame is not None:
-            picture = self._camera(min(beside, columns), rows)
-            width = fitted(*self._frame, min(beside, columns), 2 * (rows - 2))[0]
-        else:
+        room = max(columns - GAP - NARROWEST, 1)
+        width, picture = self._picture(room, rows)
+        if not picture:
             return self._words(columns, rows, now)
-        if width > beside:  # no room beside it: the picture counts most
+        if width > room:  # no room beside it: the picture counts most
             words = self._words(columns, max(rows - len(picture), 0), now)
             return [*words, *picture[:rows]]
         words = self._words(columns - width - GAP, rows, now)
         height = min(max(len(picture), len(words)), rows)
-        blank = " " * width
-        padded = [*picture, *[blank] * height][:height]
-        return [
-            f"{left}{' ' * GAP}{right}"
-            for left, right in zip(padded, [*words, *[""] * height][:height], strict=True)
-        ]
+        left = [*picture, *[" " * width] * height][:height]
+        right = [*words, *[""] * height][:height]
+        return [f"{a}{' ' * GAP}{b}" for a, b in zip(left, right, strict=True)]
 
-    def _camera(self, columns: int, rows: int) -> list[str]:
-        assert self._frame is not None  # noqa: S101 - asked for where there is one
-        return preview_lines(*fitted(*self._frame, columns, 2 * (rows - 2)))
+    def _picture(self, room: int, rows: int) -> tuple[int, list[str]]:
+        """Width and lines of what is on the left: the QR code, or the camera and advice."""
+        if self._qr:
+            return QR_COLUMNS, self._qr
+        if self._frame is None:
+            return 0, []
+        small = fitted(*self._frame, room, 2 * max(rows - ADVICE, 1))
+        return small[0], [*preview_lines(*small), *self._advice_lines(small[0])]
+
+    def _advice_lines(self, width: int) -> list[str]:
+        lines = textwrap.wrap(self._advice, width)[:ADVICE]
+        return [f"{self._styled(line, WARNING)}{' ' * (width - len(line))}" for line in lines]
 
     def _words(self, columns: int, rows: int, now: float) -> list[str]:
         """Steps, countdown, what must be seen, and as many of the last notes as fit."""
-        lines: list[str] = []
-        for kept in range(len(self._notes), -1, -1):
-            notes = list(self._notes)[len(self._notes) - kept :]
-            lines = self._painted(self._parts(notes, now), columns)
-            if len(lines) <= rows:
-                break
-        return lines[:rows]
-
-    def _parts(self, notes: list[str], now: float) -> Group:
-        parts: list[RenderableType] = [self._step_table()]
+        lines = self._step_lines(columns)
         if self._countdown is not None:
-            parts += ["", self._left(self._countdown, now)]
-        if self._advice:
-            parts += ["", Text(self._advice, "yellow")]
+            lines += ["", self._left(self._countdown, now)]
         if self._pinned:
-            parts += ["", Text(self._pinned, "bold")]
+            lines += ["", *self._wrapped(self._pinned, columns, BOLD)]
         if self._qr_text:
             typed = filled(marked("Without a camera, type there:"), self._language)
-            parts += ["", Text(f"{typed} {_grouped(self._qr_text)}", "dim")]
-        elif notes:
-            parts += ["", *(Text(note, "dim") for note in notes)]
-        return Group(*parts)
+            lines += ["", *self._wrapped(f"{typed} {_grouped(self._qr_text)}", columns, DIM)]
+        else:
+            lines += self._note_lines(columns, rows - len(lines) - 1)
+        return lines[:rows]
 
-    def _step_table(self) -> Table:
-        table = Table.grid(padding=(0, 1))
-        table.add_column(width=1)
-        table.add_column(justify="right", width=5)
-        table.add_column()
+    def _note_lines(self, columns: int, room: int) -> list[str]:
+        """The newest notes that fit, oldest first."""
+        lines: list[str] = []
+        for note in reversed(self._notes):
+            wrapped = self._wrapped(note, columns, DIM)
+            if len(lines) + len(wrapped) > room:
+                break
+            lines = [*wrapped, *lines]
+        return ["", *lines] if lines else []
+
+    def _step_lines(self, columns: int) -> list[str]:
+        lines = []
         for index, step in enumerate(self._steps):
-            mark, style = MARKS.get(self._state(index), ("·", "dim"))
-            table.add_row(mark, step.number, step.name(self._language), style=style)
-        return table
+            mark, style = MARKS[self._state(index)]
+            head = f"{mark} {step.number:>5} "
+            name = textwrap.wrap(step.name(self._language), max(columns - len(head), 1))
+            lines += [
+                self._styled(f"{lead}{part}", style)
+                for lead, part in zip(
+                    [head, *[" " * len(head)] * (len(name) - 1)], name, strict=True
+                )
+            ]
+        return lines
 
     def _state(self, index: int) -> str:
         if index < self._done:
@@ -160,31 +165,21 @@ class Scene:
             return "to come"
         return "failed" if self._failed else "now"
 
-    def _left(self, countdown: Countdown, now: float) -> Text:
+    def _left(self, countdown: Countdown, now: float) -> str:
         seconds = max(round(countdown.end - now), 0)
         hours, rest = divmod(seconds, 3600)
-        clock = (
-            f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
-        )
+        clock = f"{rest // 60}:{rest % 60:02}"
+        if hours:
+            clock = f"{hours}:{rest // 60:02}:{rest % 60:02}"
         urgent = seconds < min(30, countdown.whole / 4)
-        return Text.assemble(
-            (f"{filled(countdown.english, self._language)}  ", ""),
-            (clock, "bold red" if urgent else "bold"),
-        )
+        words = filled(countdown.english, self._language)
+        return f"{words}  {self._styled(clock, URGENT if urgent else BOLD)}"
 
-    def _painted(self, words: RenderableType, columns: int) -> list[str]:
-        out = io.StringIO()
-        painter = Painter(
-            file=out,
-            force_terminal=self._colours is not None,
-            color_system=self._colours,  # type: ignore[arg-type]
-            width=columns,
-            highlight=False,
-            markup=False,
-            emoji=False,
-        )
-        painter.print(words)
-        return [line.rstrip() for line in out.getvalue().splitlines()]
+    def _wrapped(self, sentence: str, columns: int, style: str) -> list[str]:
+        return [self._styled(line, style) for line in textwrap.wrap(sentence, columns)]
+
+    def _styled(self, line: str, style: str) -> str:
+        return f"\x1b[{style}m{line}\x1b[0m" if style else line
 
 
 def _grouped(text: str) -> str:
