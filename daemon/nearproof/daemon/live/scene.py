@@ -14,6 +14,7 @@ from nearproof.qr.preview import fitted, preview_lines
 
 GAP: Final = 2  # columns between picture and words
 NARROWEST: Final = 33  # columns for words beside a picture: 80 less QR and gap
+SMALLEST: Final = 20  # columns of a camera's picture that has words beside it
 ADVICE: Final = 2  # lines below the camera's picture
 NOTES: Final = 5  # sentences kept
 GROUP: Final = 4  # characters of the QR's text between spaces
@@ -94,11 +95,12 @@ class Scene:
 
     def lines(self, columns: int, rows: int, now: float) -> list[str]:
         """At most `rows` lines of at most `columns` columns, with their colours."""
-        room = max(columns - GAP - NARROWEST, 1)
-        width, picture = self._picture(room, rows)
+        room = columns - GAP - NARROWEST
+        beside = room >= SMALLEST
+        width, picture = self._picture(*((room, rows) if beside else (columns, rows // 2)))
         if not picture:
             return self._words(columns, rows, now)
-        if width > room:  # no room beside it: the picture counts most
+        if width > room:  # no room for words beside it: the picture counts most
             words = self._words(columns, max(rows - len(picture), 0), now)
             return [*words, *picture[:rows]]
         words = self._words(columns - width - GAP, rows, now)
