@@ -57,7 +57,7 @@ class Person:
 
     def __init__(self, sms: Path) -> None:
         self._phone = Phone(sms)
-        self._old = len(self._phone.codes())
+        self.seen = len(self._phone.codes())  # codes that are no news
 
     async def answer(self, what: str) -> str | None:
         """The line to type; None for what the story itself types."""
@@ -65,7 +65,7 @@ class Person:
 
     async def _code(self) -> str:
         """The newest code on the phone that was not there before."""
-        while len(codes := self._phone.codes()) <= self._old:  # noqa: ASYNC110 - a file tells nobody
+        while len(codes := self._phone.codes()) <= self.seen:  # noqa: ASYNC110 - a file tells nobody
             await asyncio.sleep(SMS_POLL)
         return codes[-1]
 
