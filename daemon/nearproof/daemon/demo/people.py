@@ -21,7 +21,7 @@ ACCOUNT = "anna"
 PIN = "839274"
 PHONE = "+4512345678"
 CODE = re.compile(r"\b([0-9]{6})\b")  # in an SMS
-BEFORE_THE_SHOW = 2  # SMS that `prepare` causes: a code, and that OLD is active
+BEFORE_THE_SHOW = 3  # SMS that `prepare` causes: it begins, a code, OLD is active
 SMS_POLL = 0.05  # seconds between looks at the phone
 KNOWN = {
     "start": "yes",

@@ -32,6 +32,7 @@ SNIFFED = "air.btsnoop"
 # The kernel ends a laptop when the demo is gone, however it went (util-linux).
 TIED = ("setpriv", "--pdeathsig", "TERM", "--")
 PATIENCE = 90.0  # seconds without a single event before a demo gives up
+HUMAN_PATIENCE = 3600.0  # where a person types
 Event = dict[str, Any]
 Watch = Callable[[Event], None]
 Hands = Callable[[Event], Awaitable[str | None]]
@@ -47,8 +48,10 @@ class Actor:
         process: asyncio.subprocess.Process,
         watch: Watch,
         hands: Hands | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         self.name = name
+        self._patience = patience
         self.told: list[Event] = []
         self._process = process
         self._watch = watch
@@ -92,7 +95,7 @@ class Actor:
         try:
             return await self._until(names)
         except TimeoutError:
-            waited = f"{PATIENCE:.0f} s"
+            waited = f"{self._patience:.0f} s"
             raise ActorFailed(f"{self.name} said nothing for {waited}: {'/'.join(names)}") from None
 
     async def _until(self, names: tuple[str, ...]) -> Event:
@@ -106,7 +109,7 @@ class Actor:
                 if self._process.returncode is not None:
                     last = self.told[-1].get("text", "") if self.told else ""
                     raise ActorFailed(f"{self.name} ended before {'/'.join(names)}: {last}")
-                limit.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+                limit.reschedule(asyncio.get_running_loop().time() + self._patience)
                 await self._news.wait()
 
     def type(self, line: str) -> None:
@@ -179,6 +182,7 @@ class Stage:
             name,
             self.hear,
             self.hands(),
+            HUMAN_PATIENCE if self.human else PATIENCE,
             *("--json", "--lang", self.language),
             *("--home", str(self.folder / (home or name)), *arguments),
         )
@@ -272,7 +276,9 @@ class Stage:
         await asyncio.gather(*(actor.stop() for actor in self._actors))
 
 
-async def start(name: str, watch: Watch, hands: Hands | None, *arguments: str) -> Actor:
+async def start(
+    name: str, watch: Watch, hands: Hands | None, patience: float, *arguments: str
+) -> Actor:
     """Start one nearproof process that tells its events as JSON."""
     process = await asyncio.create_subprocess_exec(
         *TIED,
@@ -284,7 +290,7 @@ async def start(name: str, watch: Watch, hands: Hands | None, *arguments: str) -
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,  # Ctrl-C goes to the demo, which stops them in order
     )
-    return Actor(name, process, watch, hands)
+    return Actor(name, process, watch, hands, patience)
 
 
 @contextlib.asynccontextmanager
@@ -301,7 +307,7 @@ async def open_stage(
     serving = ("backend", "serve", "--listen", "127.0.0.1:0", "--wait", str(wait))
     data = ("--data", str(folder / "backend"))
     async with contextlib.AsyncExitStack() as stack:
-        backend = await start("backend", watch, None, "--json", *serving, *data)
+        backend = await start("backend", watch, None, PATIENCE, "--json", *serving, *data)
         stack.push_async_callback(backend.stop)
         air = await stack.enter_async_context(
             air_process(

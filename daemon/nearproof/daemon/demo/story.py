@@ -53,7 +53,7 @@ async def play(stage: Stage, audience: Audience) -> Played:
 async def _steps(stage: Stage, audience: Audience) -> Played:
     audience.says("old", "1-3", "“Open the menu, choose Activate, Copy”: nearproof old copy")
     old = await stage.old_copy()
-    await old.until("waiting")
+    await old.until("copy_ordered")
     # NEW gets ready meanwhile; what it says is held back until its turn on the page.
     audience.hold("new")
     new = await stage.new_copy(photo=str(stage.photo), proof=str(stage.bundle))
