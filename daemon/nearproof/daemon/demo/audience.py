@@ -41,6 +41,7 @@ class Audience:
         self._held: dict[str, list[Event]] = {}
         self._keyboard = Lines(0)
         self._asking = asyncio.Lock()
+        self._standing = ""  # the question that the person has not answered yet
         self.watching = False  # not before the stage is set
 
     def heading(self, wait: int, *, interactive: bool) -> None:
@@ -91,7 +92,11 @@ class Audience:
         if at is not None:
             self._start = at if self._start is None else self._start
             clock = f"{at - self._start:6.2f}s"
-        self._console.show(f"{clock}  {self._label(who)} {step:>5}  {wrapped(said, INDENT)}")
+        line = f"{clock}  {self._label(who)} {step:>5}  {wrapped(said, INDENT)}"
+        if self._standing:  # above the question, which is asked again below
+            print(f"\r\033[K{line}\n{self._standing}", end="", flush=True)
+        else:
+            self._console.show(line)
 
     def _label(self, who: str) -> str:
         return f"\033[{COLOURS.get(who, '0')}m{who:<8}\033[0m" if self._colour else f"{who:<8}"
@@ -123,10 +128,14 @@ class Audience:
         """Have the real person type what a laptop asks for.  Raises `InputNeeded` if they left."""
         async with self._asking:
             lead = f"{'':9}{self._label(asked['role'])} {asked.get('step', ''):>5}"
-            print(f"{lead}  » {self._question(asked)}", end=" ", flush=True)
+            self._standing = f"{lead}  » {self._question(asked)} "
+            print(self._standing, end="", flush=True)
             hidden = asked["what"] in PINS
-            with unechoed(self._keyboard.descriptor) if hidden else contextlib.nullcontext():
-                line = await self._keyboard.next()
+            try:
+                with unechoed(self._keyboard.descriptor) if hidden else contextlib.nullcontext():
+                    line = await self._keyboard.next()
+            finally:
+                self._standing = ""
             if hidden:
                 print()
             if line is None:

@@ -154,7 +154,9 @@ class Stage:
     human: Hands | None = None  # who types instead of the script
     _actors: list[Actor] = field(default_factory=list)
     _texts: int = BEFORE_THE_SHOW
-    _qr_up: asyncio.Event = field(default_factory=asyncio.Event)
+    _up: dict[str, asyncio.Event] = field(
+        default_factory=lambda: {"qr_shown": asyncio.Event(), "code": asyncio.Event()}
+    )
 
     @property
     def qr(self) -> Path:
@@ -191,8 +193,8 @@ class Stage:
 
     def hear(self, event: Event) -> None:
         """One event of one process."""
-        if event["event"] == "qr_shown":
-            self._qr_up.set()
+        if event["event"] in self._up:
+            self._up[event["event"]].set()
         self.watch(event)
 
     def hands(self) -> Hands:
@@ -201,8 +203,10 @@ class Stage:
 
         async def types(asked: Event) -> str | None:
             if asked["what"] == "qr_is_shown":
-                await self._qr_up.wait()
+                await self._up["qr_shown"].wait()
             if self.human:
+                if asked["what"] == "code":  # which one must be seen first
+                    await self._up["code"].wait()
                 return await self.human(asked)
             line = await person.answer(asked["what"])
             if asked["what"] == "sms_code":
