@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from nearproof.daemon.live.plan import PLANS
 from nearproof.daemon.live.scene import Scene
 from nearproof.daemon.live.screen import Screen
 from nearproof.daemon.live.typing import Typing
+from nearproof.daemon.locale import Language
 from nearproof.daemon.texts import TEXTS, text
 from nearproof.qr import render
 from nearproof.qr.payload import from_text, to_text
@@ -159,6 +161,30 @@ def test_what_does_not_fit_are_the_oldest_notes() -> None:
     assert "first" in words(scene.lines(80, 23, 0))
     shown = words(scene.lines(80, 11, 0))
     assert "first" not in shown and "third" in shown and "Hand over" in shown
+
+
+@pytest.mark.parametrize("language", ["en", "da"])
+@pytest.mark.parametrize(("columns", "rows"), [(80, 23), (60, 30), (40, 12), (20, 8)])
+@pytest.mark.parametrize("plan", PLANS)
+def test_nothing_is_wider_or_higher_than_the_terminal(
+    plan: str, columns: int, rows: int, language: Language
+) -> None:
+    """A line too long would wrap, and every line below would be in the wrong place."""
+    scene = Scene(plan, language)
+    events: dict[str, dict[str, Any]] = {
+        "waiting": {"seconds": 3600},
+        "qr_next": {"seconds": 180},
+        "qr_shown": {"seconds": 180},
+        "code_wanted": {"seconds": 120, "label": "a laptop with a long name"},
+        "code": {"seconds": 120, "code": "123456"},
+        "sms_sent": {"seconds": 600},
+        "refused": {"reason": "bad_m1"},
+    }
+    for event, fields in events.items():
+        scene.hear(event, text(event, language, **fields), fields, 0)
+        lines = scene.lines(columns, rows, 0)
+        assert len(lines) <= rows
+        assert max(len(COLOURS.sub("", line)) for line in lines) <= columns, event
 
 
 # -- screen -----------------------------------------------------------------------------------

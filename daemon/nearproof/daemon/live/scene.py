@@ -126,7 +126,7 @@ class Scene:
         """Steps, countdown, what must be seen, and as many of the last notes as fit."""
         lines = self._step_lines(columns)
         if self._countdown is not None:
-            lines += ["", self._left(self._countdown, now)]
+            lines += ["", *self._left(self._countdown, columns, now)]
         if self._pinned:
             lines += ["", *self._wrapped(self._pinned, columns, BOLD)]
         if self._qr_text:
@@ -167,7 +167,7 @@ class Scene:
             return "to come"
         return "failed" if self._failed else "now"
 
-    def _left(self, countdown: Countdown, now: float) -> str:
+    def _left(self, countdown: Countdown, columns: int, now: float) -> list[str]:
         seconds = max(round(countdown.end - now), 0)
         hours, rest = divmod(seconds, 3600)
         clock = f"{rest // 60}:{rest % 60:02}"
@@ -175,7 +175,10 @@ class Scene:
             clock = f"{hours}:{rest // 60:02}:{rest % 60:02}"
         urgent = seconds < min(30, countdown.whole / 4)
         words = filled(countdown.english, self._language)
-        return f"{words}  {self._styled(clock, URGENT if urgent else BOLD)}"
+        shown = self._styled(clock, URGENT if urgent else BOLD)
+        if len(words) + 2 + len(clock) <= columns:
+            return [f"{words}  {shown}"]
+        return [*textwrap.wrap(words, columns), shown]
 
     def _wrapped(self, sentence: str, columns: int, style: str) -> list[str]:
         return [self._styled(line, style) for line in textwrap.wrap(sentence, columns)]
