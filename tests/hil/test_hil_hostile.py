@@ -38,7 +38,7 @@ async def assert_copies(stage: Stage) -> None:
     """A ceremony that nobody on the laptops disturbs ends well on both."""
     attempt = await honest(stage)
     assert attempt.codes == {"old": 0, "new": 0}, attempt.story()
-    assert await stage.devices(attempt.account) == 2
+    assert await stage.desk.active(attempt.account.name) == 2
     assert await stage.heal() == {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
@@ -11,7 +12,8 @@ import pytest
 import pytest_asyncio
 
 from hil.faults import FAULTS, honest, make_attempt
-from hil.faults_stage import Stage, open_stage
+from hil.faults_stage import Attempt, Stage, open_stage
+from hil.role import answer
 from rig.laptop import BluezSettings, Laptop
 from rig.machine import REPO
 
@@ -62,15 +64,14 @@ async def test_after_a_ceremony(stage: Stage, before: States) -> None:
 
 async def test_interrupted_at_the_qr(stage: Stage, before: States) -> None:
     """Ctrl-C while the QR code is shown takes the advert away and leaves all as it was."""
-    old = stage.laptops["old"]
     account = await stage.account()
-    command = ("nearproof", "--home", account.home("old"), "--json", "old", "copy", *SHOW)
-    async with old.spawn(*command) as process:
-        while json.loads(await process.stdout.readline())["event"] != "qr_shown":
-            pass
-        process.signal(signal.SIGINT)
-        await process.stdout.read()
-        assert await process.wait() == 19
+    attempt = Attempt(account)
+    async with stage.role(attempt, "old", "old", "copy", *SHOW) as role:
+        answering = asyncio.create_task(answer(role, stage.desk.phone(account.name)))
+        assert await role.until("qr_shown")
+        role.process.signal(signal.SIGINT)
+        assert await role.exit() == 19
+        await answering
     assert await states(stage) == before
 
 
