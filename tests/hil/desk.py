@@ -34,9 +34,8 @@ class Desk:
 
     machine: Machine
     command: tuple[str, ...]  # nearproof there
-    python: tuple[str, ...]  # runs what tests/ contains there
     data: str
-    process: Process
+    console: Process  # `hil.tidy`
     join_line: str
 
     async def invite(self, account: str) -> str:
@@ -65,14 +64,18 @@ class Desk:
 
     async def tidy(self, account: str) -> None:
         """Cancel the account's copy, and revoke every laptop but its first."""
-        await self.machine.run(*self.python, "-m", "hil.tidy", self.data, account)
+        await self._ask("tidy", account)
 
     async def active(self, account: str) -> int:
         """How many active laptops the account has."""
-        counted = await self.machine.run(
-            *self.python, "-m", "hil.tidy", self.data, account, "--count"
-        )
-        return int(counted.stdout)
+        return await self._ask("count", account)
+
+    async def _ask(self, verb: str, account: str) -> int:
+        self.console.write(f"{verb} {account}\n".encode())
+        line = await self.console.stdout.readline()
+        if not line:
+            raise DeskError("the backend's console has ended")
+        return int(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +128,12 @@ async def open_desk(
     await machine.run("sh", "-c", 'cat > "$0"', policy, stdin=lines.encode())
     serve = ("backend", "serve", "--policy", policy, "--data", data)
     where = ("--listen", listen, "--reached-at", reached_at)
-    async with machine.spawn(*command, "--json", *serve, *where) as process:
+    async with (
+        machine.spawn(*command, "--json", *serve, *where) as process,
+        machine.spawn(*python, "-m", "hil.tidy", data) as console,
+    ):
         line = await process.stdout.readline()
         ready = json.loads(line) if line else {}
         if ready.get("event") != "backend_ready":
             raise DeskError(f"the backend does not start: {ready.get('text', '')}")
-        yield Desk(machine, tuple(command), tuple(python), data, process, ready["join"])
+        yield Desk(machine, tuple(command), data, console, ready["join"])
