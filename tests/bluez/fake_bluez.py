@@ -64,7 +64,10 @@ def random_address() -> str:
 
 
 class FakeBluez:
-    """Owns org.bluez from `start` to `stop`, which is a kill -9: nobody is told but by the bus."""
+    """Owns org.bluez from `start` to `stop`.
+
+    Unless it is orderly, that is a kill -9: nobody is told but by the bus.
+    """
 
     def __init__(
         self,
@@ -117,7 +120,9 @@ class FakeBluez:
                 },
             )
 
-    async def stop(self) -> None:
+    async def stop(self, *, orderly: bool = False) -> None:
+        if orderly:
+            self.remove(self.path)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -149,6 +154,7 @@ class FakeBluez:
 
     def change(self, path: str, interface: str, **properties: Variant) -> None:
         self.objects[path][interface].update(properties)
+        self.calls.stir()
         self._signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", interface, properties, [])
 
     def _signal(self, path: str, interface: str, member: str, signature: str, *body: Any) -> None:
