@@ -21,7 +21,7 @@ from nearproof.daemon.demo.stage import CODE
 
 SMS_POLL: Final = 0.1  # seconds between looks at the phone
 SMS_PATIENCE: Final = 3.0  # seconds for a new SMS, until the last one is taken to be meant
-LIMITS: Final = {"starts_a_day": 10_000}
+LIMITS: Final = {"starts_a_day": 1_000}
 
 
 class DeskError(RuntimeError):
