@@ -94,6 +94,7 @@ class FakeBluez:
         # What other files add: devices and their characteristics, by object path.
         self.handlers: dict[str, Callable[[Message], Awaitable[Reply]]] = {}
         self.on_discovery: list[Callable[[], None]] = []
+        self.deaf: set[str] = set()  # members whose calls are never answered
         self._tasks: set[asyncio.Task[None]] = set()
         self.bus: MessageBus
 
@@ -176,6 +177,8 @@ class FakeBluez:
     async def _answer(self, message: Message) -> None:
         member = message.member or ""
         self.calls.note((member, tuple(message.body)))
+        if member in self.deaf:
+            return
         try:
             self.judge_call(member)
             signature, body = await self._dispatch(message)
