@@ -78,7 +78,8 @@ async def _work(waiting: asyncio.Queue[Case], results: dict[Case, Result], kept:
                     async with asyncio.timeout(CASE_DEADLINE):
                         result = await play(stage, *case)
                 except (RigError, TimeoutError) as error:
-                    result = _broken(case, error)
+                    story = "\n\n".join(attempt.story() for attempt in stage.attempts)
+                    result = _broken(case, error, story)
                 results[case] = result
                 kept.keep(**asdict(result))
                 left = f"{waiting.qsize()} left:"
@@ -87,9 +88,9 @@ async def _work(waiting: asyncio.Queue[Case], results: dict[Case, Result], kept:
                     break
 
 
-def _broken(case: Case, error: Exception) -> Result:
+def _broken(case: Case, error: Exception, story: str) -> Result:
     said = f"{type(error).__name__}: {error}"
-    return Result(*case, None, None, "?", "?", None, None, False, "?", {}, [said], "")
+    return Result(*case, None, None, "?", "?", None, None, False, "?", {}, [said], story)
 
 
 def _line(result: Result) -> str:

@@ -185,6 +185,7 @@ class Result:
 
 async def play(stage: Stage, step: str, fault: str) -> Result:
     """Play one case to its end and leave the laptops as they were."""
+    stage.attempts.clear()
     account = await stage.account()
     attempt = await make_attempt(stage, account, step, FAULTS[fault])
     crashed = await stage.heal()
@@ -231,6 +232,7 @@ async def make_attempt(
     After `patience` seconds the person stops the laptop that waits for the other in vain.
     """
     attempt = Attempt(account)
+    stage.attempts.append(attempt)
     mark = STEPS.get(step or "", "")
     whose, _, event = mark.partition(":")
     struck = asyncio.Event()

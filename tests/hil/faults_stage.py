@@ -100,6 +100,7 @@ class Stage:
         self.laptops: dict[str, Laptop] = dict(zip(("old", "new"), rig.laptops, strict=True))
         self._serving: AsyncExitStack = AsyncExitStack()
         self.desk: Desk
+        self.attempts: list[Attempt] = []  # of the case in hand
         self._killed = True
         self._numbers = itertools.count(1)
 

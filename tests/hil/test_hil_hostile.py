@@ -22,7 +22,12 @@ from hil.strangers import (
     write_garbage,
 )
 
-pytestmark = [pytest.mark.rig, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.rig,
+    pytest.mark.slow,
+    pytest.mark.timeout(400),  # on a busy machine; half a minute on a quiet one
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 CROWD = 100
 

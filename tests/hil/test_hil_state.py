@@ -17,7 +17,11 @@ from hil.role import answer
 from rig.laptop import BluezSettings, Laptop
 from rig.machine import REPO
 
-pytestmark = [pytest.mark.rig, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.rig,
+    pytest.mark.timeout(400),  # on a busy machine; half a minute on a quiet one
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 PATH = {"PYTHONPATH": f"{REPO}/tests"}
 SHOW = ("--show", "png:/run/rig/screen.png")
@@ -54,6 +58,7 @@ async def state(laptop: Laptop) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 async def test_after_a_ceremony(stage: Stage, before: States) -> None:
     """Alias, Discoverable, Pairable, known devices and adverts are as before."""
     assert before["old"]["/org/bluez/hci0"]["Discoverable"] is True
@@ -62,6 +67,7 @@ async def test_after_a_ceremony(stage: Stage, before: States) -> None:
     assert await states(stage) == before
 
 
+@pytest.mark.slow
 async def test_interrupted_at_the_qr(stage: Stage, before: States) -> None:
     """Ctrl-C while the QR code is shown takes the advert away and leaves all as it was."""
     account = await stage.account()
@@ -75,6 +81,7 @@ async def test_interrupted_at_the_qr(stage: Stage, before: States) -> None:
     assert await states(stage) == before
 
 
+@pytest.mark.slow
 async def test_after_new_crashed(stage: Stage, before: States) -> None:
     """kill -9 of NEW leaves nothing on either laptop."""
     account = await stage.account()
