@@ -10,6 +10,7 @@ import time
 
 from figures import Figure, of
 
+from nearproof.ble.errors import BluetoothError
 from nearproof.ble.ports import Channel
 from nearproof.ble.virtual.central import VirtualCentral
 from nearproof.ble.virtual.peripheral import VirtualPeripheral
@@ -70,6 +71,8 @@ class _Echo:
     def disconnected(self, central: str) -> None: ...
     def subscribed(self, central: str | None, channel: Channel) -> None: ...
     def stack_lost(self) -> None: ...
+
+    def failed(self, error: BluetoothError) -> None: ...
     def lost(self) -> None: ...
 
     def written(self, central: str, channel: Channel, value: bytes) -> None:

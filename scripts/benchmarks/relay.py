@@ -65,14 +65,28 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--links", type=int, default=3, help="connections of each setting")
     parser.add_argument("--quick", action="store_true", help="one connection of 20 rounds")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report there too")
     arguments = parser.parse_args(argv)
     rounds, links = (20, 1) if arguments.quick else (arguments.rounds, arguments.links)
     measured = asyncio.run(_measure(rounds, links))
+    text = report(measured)
+    if arguments.report is not None:
+        command = " ".join(["scripts/bench", "relay", *argv])
+        arguments.report.write_text(HEADER.format(command=command) + text + "\n")
     if arguments.json:
         print(json.dumps({str(setting): each for setting, each in measured.items()}))
     else:
-        print(report(measured))
+        print(text)
     return 0
+
+
+HEADER = """\
+# What a relay does to the rounds, and what a bound on them would be worth
+
+Written by `{command}`: rounds between the product's own BlueZ drivers on two virtual laptops, with
+and without a link-layer relay between them.  Rounds are evidence and never a refusal.
+
+"""
 
 
 # -- measuring

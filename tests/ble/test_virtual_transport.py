@@ -13,6 +13,7 @@ from bumble import hci
 from ble.virtual_helpers import EID, FAST, NewEvents, OldEvents, Pair, find, laptops
 from nearproof.ble.errors import BluetoothError, BluetoothReason
 from nearproof.ble.ports import Advert
+from nearproof.ble.virtual import peripheral as peripheral_module
 from nearproof.ble.virtual import radio as radio_module
 from nearproof.ble.virtual.air import open_air
 from nearproof.ble.virtual.central import VirtualCentral
@@ -106,6 +107,17 @@ async def test_the_air_goes_and_returns(tmp_path: Path) -> None:
     finally:
         await central.close()
         await peripheral.close()
+
+
+async def test_the_air_does_not_return(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An OLD whose transport stays away is told so."""
+    monkeypatch.setattr(peripheral_module, "_COMEBACK_SECONDS", 0.0)
+    old = OldEvents()
+    peripheral = VirtualPeripheral(f"air:{tmp_path}/air")
+    async with open_air(path=tmp_path / "air", settings=FAST):
+        await peripheral.open(old)
+    await old.expect("failed", BluetoothReason.TRANSPORT)
+    await peripheral.close()
 
 
 async def test_a_scan_ends_with_the_air() -> None:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+from nearproof.ble.errors import BluetoothError
 from nearproof.ble.ports import Advert, Channel
 from nearproof.ble.virtual.air import open_air
 from nearproof.ble.virtual.central import VirtualCentral, VirtualLink
@@ -71,6 +72,9 @@ class OldEvents(Recorder):
 
     def stack_lost(self) -> None:
         self.note("stack_lost")
+
+    def failed(self, error: BluetoothError) -> None:
+        self.note("failed", error.reason)
 
 
 class NewEvents(Recorder):

@@ -64,7 +64,10 @@ def random_address() -> str:
 
 
 class FakeBluez:
-    """Owns org.bluez from `start` to `stop`, which is a kill -9: nobody is told but by the bus."""
+    """Owns org.bluez from `start` to `stop`.
+
+    Unless it is orderly, that is a kill -9: nobody is told but by the bus.
+    """
 
     def __init__(
         self,
@@ -91,6 +94,7 @@ class FakeBluez:
         # What other files add: devices and their characteristics, by object path.
         self.handlers: dict[str, Callable[[Message], Awaitable[Reply]]] = {}
         self.on_discovery: list[Callable[[], None]] = []
+        self.deaf: set[str] = set()  # members whose calls are never answered
         self._tasks: set[asyncio.Task[None]] = set()
         self.bus: MessageBus
 
@@ -117,7 +121,9 @@ class FakeBluez:
                 },
             )
 
-    async def stop(self) -> None:
+    async def stop(self, *, orderly: bool = False) -> None:
+        if orderly:
+            self.remove(self.path)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -149,6 +155,7 @@ class FakeBluez:
 
     def change(self, path: str, interface: str, **properties: Variant) -> None:
         self.objects[path][interface].update(properties)
+        self.calls.stir()
         self._signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", interface, properties, [])
 
     def _signal(self, path: str, interface: str, member: str, signature: str, *body: Any) -> None:
@@ -170,6 +177,8 @@ class FakeBluez:
     async def _answer(self, message: Message) -> None:
         member = message.member or ""
         self.calls.note((member, tuple(message.body)))
+        if member in self.deaf:
+            return
         try:
             self.judge_call(member)
             signature, body = await self._dispatch(message)

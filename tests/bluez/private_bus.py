@@ -14,6 +14,7 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configurat
   <type>session</type>
   <listen>unix:dir={sockets}</listen>
   <auth>EXTERNAL</auth>
+  <servicedir>{services}</servicedir>
   <policy context="default">
     <allow user="*"/>
     <allow own="*"/>
@@ -36,9 +37,15 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configurat
 class PrivateBus:
     """The daemon, reached by `address`."""
 
-    def __init__(self, daemon: asyncio.subprocess.Process, address: str) -> None:
+    def __init__(self, daemon: asyncio.subprocess.Process, address: str, services: Path) -> None:
         self._daemon = daemon
+        self._services = services
         self.address = address
+
+    def starts(self, name: str, command: str) -> None:
+        """Have the daemon run a shell's line when it is asked to start `name`."""
+        lines = ("[D-BUS Service]", f"Name={name}", f"Exec=/bin/sh -c '{command}'", "")
+        (self._services / f"{name}.service").write_text("\n".join(lines))
 
     async def kill(self) -> None:
         """End the daemon, and with it every connection."""
@@ -50,10 +57,11 @@ class PrivateBus:
 @asynccontextmanager
 async def private_bus(directory: Path, rules: str = "") -> AsyncIterator[PrivateBus]:
     """A fresh daemon; `rules` are further lines of its default policy."""
-    config = directory / "bus.conf"
+    config, services = directory / "bus.conf", directory / "services"
+    services.mkdir()
     # Not in pytest's directory: the path of a socket has at most 107 bytes.
     with tempfile.TemporaryDirectory() as sockets:
-        config.write_text(CONFIG.format(sockets=sockets, rules=rules))
+        config.write_text(CONFIG.format(sockets=sockets, services=services, rules=rules))
         daemon = await asyncio.create_subprocess_exec(
             "dbus-daemon",
             f"--config-file={config}",
@@ -62,7 +70,7 @@ async def private_bus(directory: Path, rules: str = "") -> AsyncIterator[Private
             stdout=asyncio.subprocess.PIPE,
         )
         assert daemon.stdout is not None
-        bus = PrivateBus(daemon, (await daemon.stdout.readline()).decode().strip())
+        bus = PrivateBus(daemon, (await daemon.stdout.readline()).decode().strip(), services)
         try:
             assert bus.address, "dbus-daemon did not start"
             yield bus

@@ -76,14 +76,18 @@ async def test_scan_ends_with_bluetoothd(bluez: FakeBluez, central: BluezCentral
     assert (await first_advert(central)).service_uuids == (EID,)
 
 
-async def test_scan_with_the_adapter_off(
-    bluez: FakeBluez, central: BluezCentral, pauses: Pauses
+@pytest.mark.parametrize("reason", [BluetoothReason.POWERED_OFF, BluetoothReason.NO_ADAPTER])
+async def test_scan_without_an_adapter(
+    bluez: FakeBluez, central: BluezCentral, pauses: Pauses, reason: BluetoothReason
 ) -> None:
-    """An adapter that was switched off since is waited for, 10 s, and then named."""
-    bluez.change(bluez.path, ADAPTER, Powered=Variant("b", False))
-    with pytest.raises(BluetoothError) as off:
+    """An adapter that is off, or was pulled out, since is waited for, 10 s, and then named."""
+    if reason is BluetoothReason.POWERED_OFF:
+        bluez.change(bluez.path, ADAPTER, Powered=Variant("b", False))
+    else:
+        bluez.remove(bluez.path)
+    with pytest.raises(BluetoothError) as away:
         await first_advert(central)
-    assert off.value.reason is BluetoothReason.POWERED_OFF
+    assert away.value.reason is reason
     assert sum(pauses.entries) == 10.0
 
 
@@ -106,6 +110,25 @@ async def test_scan_waits_for_bluetoothd(bluez: FakeBluez, old: RemotePeripheral
     assert (await first_advert(central)).peer == old.address
     assert pauses.entries
     await central.close()
+
+
+@pytest.mark.parametrize("member", ["StartDiscovery", "StopDiscovery"])
+async def test_scan_that_is_never_answered(
+    bluez: FakeBluez,
+    central: BluezCentral,
+    old: RemotePeripheral,
+    monkeypatch: pytest.MonkeyPatch,
+    member: str,
+) -> None:
+    """bluetoothd forgets what it had in hand as the adapter was pulled out: the next scan works."""
+    monkeypatch.setattr(central_module, "SCAN_TIMEOUT", 0.05)
+    bluez.deaf.add(member)
+    hearing = asyncio.create_task(first_advert(central))
+    await bluez.calls.until(lambda: bluez.count(member) == 1)
+    bluez.deaf.clear()
+    async with asyncio.timeout(5):
+        assert (await hearing).peer == old.address
+        assert (await first_advert(central)).peer == old.address
 
 
 async def test_scan_ends_with_the_bus(

@@ -212,6 +212,44 @@ async def test_disconnect_is_quick(
     await second.write(Channel.MESSAGES, b"m1")
 
 
+async def test_reconnect_after_a_disconnect_that_is_never_answered(
+    bluez: FakeBluez,
+    central: BluezCentral,
+    old: RemotePeripheral,
+    link: Link,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The adapter is pulled out while bluetoothd disconnects, and plugged in again."""
+    monkeypatch.setattr(link_module, "PARTING", 0.05)
+    adapter = dict(bluez.objects[bluez.path])
+    bluez.deaf.add("Disconnect")
+    await link.disconnect()
+    await bluez.calls.until(lambda: bluez.count("Disconnect") == 1)
+    bluez.remove(bluez.path)
+    bluez.deaf.clear()
+    bluez.add(bluez.path, adapter)
+    async with asyncio.timeout(10):
+        second = await central.connect(await first_advert(central), LinkRecord())
+    await second.write(Channel.MESSAGES, b"m1")
+
+
+async def test_connect_that_is_never_answered(
+    bluez: FakeBluez,
+    central: BluezCentral,
+    advert: Advert,
+    old: RemotePeripheral,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor may a connection be waited for without end, bleak's own clean-up after it included."""
+    monkeypatch.setattr(link_module, "CONNECT_TIMEOUT", 0.05)
+    monkeypatch.setattr(link_module, "PARTING", 0.05)
+    bluez.deaf |= {"Connect", "Disconnect"}
+    async with asyncio.timeout(10):
+        with pytest.raises(BluetoothError) as failed:
+            await central.connect(advert, LinkRecord())
+    assert failed.value.reason is BluetoothReason.CONNECT_FAILED
+
+
 async def test_close_gives_up_on_a_hanging_disconnect(
     central: BluezCentral, old: RemotePeripheral, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:

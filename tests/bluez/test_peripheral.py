@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -309,6 +314,40 @@ async def test_discoverable_is_put_back(
     await peripheral.close()
     assert bluez.setting("Discoverable") is before
     assert {body[1] for member, body in bluez.calls.entries if member == "Set"} <= {"Discoverable"}
+    await bluez.stop()
+
+
+KILLED = """
+import asyncio
+from bluez.quiet import BluezPeripheral
+from bluez.witnesses import PeripheralRecord
+
+async def main():
+    await BluezPeripheral().open(PeripheralRecord())
+    print("open", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_discoverable_is_put_back_after_a_kill(bus: PrivateBus) -> None:
+    """kill -9 leaves nobody to do it in the process; what watches over it does."""
+    bluez = FakeBluez(discoverable=True)
+    await bluez.start()
+    tests = str(Path(__file__).parents[1])
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", KILLED),
+        stdout=asyncio.subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": tests},
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"open\n"
+    assert bluez.setting("Discoverable") is False
+    os.killpg(process.pid, signal.SIGKILL)
+    await process.communicate()
+    await bluez.calls.until(lambda: bool(bluez.setting("Discoverable")))
     await bluez.stop()
 
 

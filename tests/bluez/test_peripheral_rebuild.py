@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from pathlib import Path
+
 import pytest
 from dbus_fast import Variant
 
@@ -11,7 +15,7 @@ from bluez.private_bus import PrivateBus
 from bluez.witnesses import PeripheralRecord
 from nearproof.ble.bluez import peripheral as peripheral_module
 from nearproof.ble.bluez.peripheral import BluezPeripheral
-from nearproof.ble.errors import BluetoothError
+from nearproof.ble.errors import BluetoothError, BluetoothReason
 from nearproof.ble.ports import Channel
 from nearproof.ble.uuids import MESSAGES
 
@@ -122,6 +126,100 @@ async def test_adapter_unplugged(
     assert bluez.application is not None
 
 
+@pytest.mark.parametrize(
+    "reason",
+    [BluetoothReason.NO_ADAPTER, BluetoothReason.POWERED_OFF, BluetoothReason.NO_BLUEZ],
+)
+async def test_away_for_too_long(
+    bluez: FakeBluez,
+    peripheral: BluezPeripheral,
+    told: PeripheralRecord,
+    monkeypatch: pytest.MonkeyPatch,
+    reason: BluetoothReason,
+) -> None:
+    """What does not come back is told once, by the name of what is wrong."""
+    monkeypatch.setattr(peripheral_module, "COMEBACK", 0.01)
+    await peripheral.advertise(EID)
+    match reason:
+        case BluetoothReason.NO_ADAPTER:
+            bluez.remove(bluez.path)
+        case BluetoothReason.POWERED_OFF:
+            bluez.change(bluez.path, ADAPTER, Powered=Variant("b", False))
+        case _:
+            await bluez.stop()
+    await told.has(("failed", reason))
+    assert told.entries == [("stack_lost",), ("failed", reason)]
+
+
+async def test_back_in_time(
+    bluez: FakeBluez,
+    peripheral: BluezPeripheral,
+    told: PeripheralRecord,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is judged any more once the adapter is back, off again or not."""
+    judged: list[str] = []
+
+    async def preflight(adapter: str, role: object) -> None:
+        judged.append(adapter)
+
+    pauses: list[asyncio.Event] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(asyncio.Event())
+        await pauses[-1].wait()
+
+    monkeypatch.setattr(peripheral_module, "preflight", preflight)
+    monkeypatch.setattr(peripheral_module, "sleep", pause)
+    await peripheral.advertise(EID)
+    bluez.change(bluez.path, ADAPTER, Powered=Variant("b", False))
+    await told.has(("stack_lost",))
+    bluez.change(bluez.path, ADAPTER, Powered=Variant("b", True))
+    await bluez.calls.until(lambda: bluez.count("RegisterAdvertisement") == 2)
+    for over in pauses:
+        over.set()
+    await peripheral.stop_advertising()
+    assert len(pauses) == 1
+    assert judged == []
+
+
+async def test_crashed_bluetoothd_is_started(
+    bus: PrivateBus,
+    bluez: FakeBluez,
+    peripheral: BluezPeripheral,
+    told: PeripheralRecord,
+    tmp_path: Path,
+) -> None:
+    """The bus is asked for one that has crashed, since Debian's own unit does not restart it."""
+    fifo = tmp_path / "started"
+    os.mkfifo(fifo)
+    bus.starts("org.bluez", f"echo started > {fifo}")
+    await peripheral.advertise(EID)
+    await bluez.stop()
+    async with asyncio.timeout(20):
+        assert await asyncio.to_thread(fifo.read_text) == "started\n"
+    await bluez.start()
+    await bluez.calls.until(lambda: bool(bluez.adverts))
+
+
+async def test_stopped_bluetoothd_stays_stopped(
+    bus: PrivateBus,
+    bluez: FakeBluez,
+    peripheral: BluezPeripheral,
+    told: PeripheralRecord,
+    tmp_path: Path,
+) -> None:
+    """Nobody's `systemctl stop bluetooth` is undone."""
+    marker = tmp_path / "started"
+    bus.starts("org.bluez", f"touch {marker}")
+    await peripheral.advertise(EID)
+    await bluez.stop(orderly=True)
+    await told.has(("stack_lost",))
+    await bluez.start()
+    await bluez.calls.until(lambda: bool(bluez.adverts))
+    assert not marker.exists()
+
+
 async def test_adapter_switched_off_and_on(
     bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
 ) -> None:
@@ -164,13 +262,17 @@ async def test_released_advert_is_renewed(
 async def test_end_of_the_bus(
     bus: PrivateBus, bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
 ) -> None:
-    """When the system bus itself dies, the stack is lost at once and closing still works."""
+    """When the system bus itself dies, the radio has failed at once and closing still works."""
     central = RemoteCentral(bluez)
     central.connect()
     await told.has(("connected", central.path))
     await bus.kill()
     await told.has(("stack_lost",))
-    assert told.entries[1:] == [("disconnected", central.path), ("stack_lost",)]
+    assert told.entries[1:] == [
+        ("disconnected", central.path),
+        ("stack_lost",),
+        ("failed", BluetoothReason.NO_DBUS),
+    ]
     await peripheral.disconnect(central.path)
     with pytest.raises(BluetoothError):
         await peripheral.notify(central.path, Channel.MESSAGES, b"m2")

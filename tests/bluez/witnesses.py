@@ -8,6 +8,7 @@ from typing import Any
 from bluez.record import Record
 from nearproof.ble.bluez.central import BluezCentral
 from nearproof.ble.bluez.retry import Clockwork
+from nearproof.ble.errors import BluetoothError
 from nearproof.ble.ports import Advert, Channel
 
 
@@ -32,6 +33,9 @@ class PeripheralRecord(Record[tuple[Any, ...]]):
 
     def stack_lost(self) -> None:
         self.note(("stack_lost",))
+
+    def failed(self, error: BluetoothError) -> None:
+        self.note(("failed", error.reason))
 
 
 class LinkRecord(Record[tuple[Any, ...]]):

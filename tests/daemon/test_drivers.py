@@ -83,6 +83,14 @@ async def jam(laptops: Laptops) -> None:
     laptops.air.settings = FAST
 
 
+async def test_a_radio_that_has_failed_ends_old(laptops: Laptops) -> None:
+    """OLD does not wait for the QR code to expire when its radio is gone for good."""
+    old = await laptops.old()
+    old.driver.failed(BluetoothError(BluetoothReason.NO_ADAPTER))
+    with pytest.raises(BluetoothError, match="no_adapter"):
+        await old.serving
+
+
 async def test_a_malformed_code_is_no_try(laptops: Laptops) -> None:
     """Five digits are asked for again, and the right six still count."""
     old = await laptops.old()
@@ -272,6 +280,8 @@ class Mute:
             self.m1.set_result(value)
 
     def stack_lost(self) -> None: ...
+
+    def failed(self, error: BluetoothError) -> None: ...
 
 
 async def clone(laptops: Laptops, eid: bytes) -> Mute:

@@ -1,187 +1,30 @@
 """One ceremony between two laptops, played by the product's own command line, and its faults.
 
-A laptop is anything that runs commands, here or over a network: `Machine`.  The QR code is
-carried over as a picture, since this is about the radio; the person is scripted.
+The QR code is carried over as a picture, since this is about the radio; the person is scripted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, Self
+from typing import Final
 
 import cv2
 import numpy as np
 import zxingcpp
 
-from nearproof.daemon.demo.people import CODE, PIN
+from hil.desk import Desk
+from hil.role import Event, Machine, Process, Role, answer, names
 
 PATIENCE: Final = 60.0  # seconds without a single event before a ceremony counts as stuck
 TYPING: Final = 6.0  # seconds the person takes at most
 ROUNDS: Final = 4  # of a grant
 
-SMS_POLL: Final = 0.1  # seconds between looks at the phone
-KNOWN: Final = {
-    "start": "yes",
-    "pin": PIN,
-    "consent": "yes",
-    "qr_is_shown": "yes",
-    "new_pin": PIN,
-    "new_pin_again": PIN,
-    "fingerprint": "no",
-    "notifications": "yes",
-}
-
-Event = dict[str, Any]
 Fault = Callable[["Ceremony"], Awaitable[None]]
-
-
-class Output(Protocol):
-    """A stream of lines."""
-
-    async def readline(self) -> bytes:
-        """The next line, empty at the end."""
-        ...
-
-
-class Process(Protocol):
-    """A command that runs on a laptop; as a context, it is killed in the end."""
-
-    @property
-    def stdout(self) -> Output:
-        """Its standard output."""
-        ...
-
-    def write(self, data: bytes) -> None:
-        """Send to its standard input."""
-
-    def close_stdin(self) -> None:
-        """End its standard input."""
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal."""
-
-    async def wait(self) -> int:
-        """Its exit code, negative for a signal."""
-        ...
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(self, *error: object) -> None: ...
-
-
-class Finished(Protocol):
-    """A command that has ended."""
-
-    @property
-    def stdout(self) -> bytes:
-        """What it wrote."""
-        ...
-
-
-class Machine(Protocol):
-    """A laptop on which commands run."""
-
-    def spawn(self, *argv: str) -> Process:
-        """Start a command."""
-        ...
-
-    async def run(self, *argv: str, stdin: bytes = b"") -> Finished:
-        """Run a command; raises if it ends badly."""
-        ...
-
-
-class Role:
-    """One nearproof process and what it has told, each event with `at`, our seconds."""
-
-    def __init__(self, name: str, process: Process, heard: Callable[[str, Event], None]) -> None:
-        self.name = name
-        self.process = process
-        self.told: list[Event] = []
-        self._heard = heard
-        self._news = asyncio.Condition()
-        self._over = False
-        self._reader = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        while line := await self.process.stdout.readline():
-            event: Event = json.loads(line) | {"at": time.monotonic()}
-            async with self._news:
-                self.told.append(event)
-                self._news.notify_all()
-            self._heard(self.name, event)
-        async with self._news:
-            self._over = True
-            self._news.notify_all()
-
-    def find(self, name: str) -> Event | None:
-        """The first event of that name so far."""
-        return next((event for event in self.told if event.get("event") == name), None)
-
-    async def until(self, name: str, times: int = 1) -> Event | None:
-        """Wait until it was told so often; the first one, or None if the process ended without."""
-
-        def often() -> bool:
-            return [event.get("event") for event in self.told].count(name) >= times
-
-        async with self._news:
-            await self._news.wait_for(lambda: self._over or often())
-        return self.find(name) if often() else None
-
-    async def exit(self) -> int:
-        """The exit code, once all that was told has been read."""
-        await self._reader
-        return await self.process.wait()
-
-    @property
-    def reason(self) -> str:
-        """The last word of a process that failed, or ""."""
-        last = self.find("failed") or {}
-        return str(last.get("reason", last.get("text", "")))
-
-
-@dataclass(frozen=True, slots=True)
-class Phone:
-    """The account's phone: the file in the folder `data` of the backend on `machine`."""
-
-    machine: Machine
-    data: str
-
-    async def codes(self) -> list[str]:
-        """Every code that was sent, the newest last."""
-        script = f"cat {self.data}/sms.jsonl 2>/dev/null || true"
-        lines = (await self.machine.run("sh", "-c", script)).stdout.splitlines()
-        texts = [json.loads(line)["text"] for line in lines]
-        return [match[1] for text in texts if (match := CODE.search(text))]
-
-
-async def answer(role: Role, phone: Phone, more: Mapping[str, str] | None = None) -> None:
-    """The person, until the process ends: PIN, yes, the code of a new SMS, and `more` by name."""
-    known, lines = len(await phone.codes()), KNOWN | dict(more or {})
-    times = 0
-    while await role.until("asked", times := times + 1):
-        what = [event for event in role.told if event.get("event") == "asked"][times - 1]["what"]
-        if what == "sms_code":
-            while len(codes := await phone.codes()) <= known:  # noqa: ASYNC110 - a file tells nobody
-                await asyncio.sleep(SMS_POLL)
-            lines[what], known = codes[-1], len(codes)
-        if what in lines:
-            role.process.write(f"{lines[what]}\n".encode())
-
-
-async def activate(machine: Machine, command: Sequence[str], code: str, phone: Phone) -> None:
-    """Make a laptop an account's first.  Raises `RuntimeError` if that does not end well."""
-    async with machine.spawn(*command, "--json", "new", "activate") as process:
-        role = Role("old", process, lambda *_: None)
-        await answer(role, phone, {"activation_code": code})
-        if await role.exit():
-            raise RuntimeError(f"not activated: {role.reason}")
 
 
 class Ceremony:
@@ -202,7 +45,8 @@ class Ceremony:
     def _heard(self, role: str, event: Event) -> None:
         if self._patience is not None and not self._patience.expired():
             self._patience.reschedule(asyncio.get_running_loop().time() + PATIENCE)
-        fault = self._faults.get(f"{role}:{event.get('event')}")
+        marks = (f"{role}:{name}" for name in names(event))
+        fault = next((self._faults[mark] for mark in marks if mark in self._faults), None)
         if fault is not None and self.struck is None:
             self.struck = time.monotonic()
             self._striking.append(asyncio.ensure_future(fault(self)))
@@ -264,9 +108,8 @@ class Seat:
 async def play(
     old_laptop: Machine,
     new_laptop: Machine,
-    join_line: str,
+    desk: Desk,
     account: str,
-    phone: Phone,
     faults: Mapping[str, Fault] | None = None,
     *,
     seats: tuple[Seat, Seat] = (Seat(), Seat()),
@@ -275,12 +118,15 @@ async def play(
 ) -> AsyncIterator[Ceremony]:
     """Start a copy to a `new_laptop` that is nobody's yet, and let the person do their part.
 
+    The account has its first laptop and, when this begins, no other and no copy under way.
     `seats` are OLD's and NEW's.  NEW reads the QR code in a picture, or has its text `typed`;
     the check code is typed after the rounds or `typing` seconds.
     Raises `RuntimeError` if OLD does not get as far as its QR.
     """
     ceremony = Ceremony(faults or {})
     old_seat, new_seat = seats
+    phone = desk.phone(account)
+    await desk.tidy(account)
     async with AsyncExitStack() as stack:
         screen = await stack.enter_async_context(folder(old_laptop)) + "/qr.png"
         files = await stack.enter_async_context(folder(new_laptop))
@@ -292,7 +138,7 @@ async def play(
             return ceremony.enter(name, process)
 
         home = ("--home", f"{files}/home")
-        await new_laptop.run(*new_seat.command, *home, "join", *join_line.split())
+        await new_laptop.run(*new_seat.command, *home, "join", *desk.join_line.split())
         show = ("old", "copy", "--show", f"png:{screen}")
         old = await start("old", old_laptop, old_seat, *old_seat.home, *show)
         answering = asyncio.create_task(answer(old, phone))

@@ -57,6 +57,10 @@ class Echo:
         """The Bluetooth stack went away."""
         say("stack_lost")
 
+    def failed(self, error: BluetoothError) -> None:
+        """The radio is gone for good."""
+        say("failed", reason=error.reason)
+
 
 async def main() -> None:
     """Advertise and echo until standard input ends."""

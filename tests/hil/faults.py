@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from hil.ceremony import Role
-from hil.faults_stage import Account, Attempt, Stage, person, power, watch
+from hil.faults_stage import Account, Attempt, Stage, power, types_code, watch
+from hil.role import Role, answer
 from rig.faults import drop_links, jam
 
 PATIENCE = 40.0  # seconds; the longest silence that NEW bears is 30
@@ -30,7 +30,10 @@ CAMERA = ("--camera", "/dev/video0")
 PICTURE = ("--image", "/run/rig/screen.png")
 
 STEPS: dict[str, str] = {
+    "consent": "old:asked_consent",
+    "PIN": "old:asked_pin_5",
     "waiting": "old:waiting",
+    "PIN again": "old:asked_pin_9",
     "QR shown": "old:qr_shown",
     "scanning": "new:scanning",
     "m1": "new:qr_scanned",
@@ -40,9 +43,16 @@ STEPS: dict[str, str] = {
     "rounds": "old:round",
     "t2": "old:proof_made",
     "ack": "new:proof_received",
-    "hand-off": "new:asked",
+    "hand-off": "new:acknowledged",
+    "user ID": "new:asked_user",
+    "SMS code": "new:asked_sms_code",
+    "new PIN": "new:asked_new_pin",
 }
-"""Each step, and the event that says that it has begun."""
+"""Each step, and the event that says that it has begun; a question waits for the fault."""
+
+EARLY = frozenset({"consent", "PIN", "waiting", "PIN again", "QR shown"})  # NEW does not run yet
+LATE = frozenset({"user ID", "SMS code", "new PIN"})  # OLD has done its part
+LINKED = frozenset({"m2", "t1", "code asked", "rounds", "t2", "ack", "hand-off"})
 
 Fault = Callable[[Stage, Attempt], Awaitable[None]]
 
@@ -138,18 +148,20 @@ FAULTS: dict[str, Fault] = {
 
 def applies(step: str, fault: str) -> bool:
     """Whether there is at that step what the fault takes away."""
-    early = step in ("waiting", "QR shown")
+    role = fault.partition(" ")[0]
     match fault:
         case "camera gone":
             return step in ("QR shown", "scanning")
-        case "NEW killed":
-            return not early
         case "link drop":
-            return step not in ("waiting", "QR shown", "scanning", "m1")
+            return step in LINKED
+        case "jam":
+            return step in LINKED | {"scanning", "m1"}
         case "OLD asleep 190 s":
             return step in ("QR shown", "code asked")
+        case "NEW adapter gone":
+            return step == "QR shown" or step not in EARLY
         case _:
-            return True
+            return not (role == "NEW" and step in EARLY) and not (role == "OLD" and step in LATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +185,13 @@ class Result:
 
 async def play(stage: Stage, step: str, fault: str) -> Result:
     """Play one case to its end and leave the laptops as they were."""
+    stage.attempts.clear()
     account = await stage.account()
     attempt = await make_attempt(stage, account, step, FAULTS[fault])
     crashed = await stage.heal()
     problems = _problems(attempt, fault)
-    again = await _honest(stage, attempt, step, problems)
-    devices = await stage.devices(account)
+    again = await _honest(stage, attempt, problems)
+    devices = await stage.desk.active(account.name)
     if devices != 2:
         problems.append(f"{devices} active devices, not 2")
     seconds = {
@@ -219,42 +232,50 @@ async def make_attempt(
     After `patience` seconds the person stops the laptop that waits for the other in vain.
     """
     attempt = Attempt(account)
+    stage.attempts.append(attempt)
     mark = STEPS.get(step or "", "")
+    whose, _, event = mark.partition(":")
     struck = asyncio.Event()
+    hold = (event, struck)
 
     async def strike(role: Role) -> None:
         """Wait for the step in what `role` tells, and let the fault happen."""
-        name = mark.partition(":")[2]
+        if role.name != whose:
+            return
         try:
-            if fault is not None and mark.startswith(role.name) and await role.until(name):
+            if fault is not None and await role.until(event):
                 attempt.struck = time.monotonic()
                 await fault(stage, attempt)
         finally:
-            if mark.startswith(role.name):
-                struck.set()
+            struck.set()
 
-    if fault is None:
-        struck.set()
+    phone = stage.desk.phone(account.name)
     source = CAMERA if step == "scanning" or fault is FAULTS["camera gone"] else PICTURE
     async with AsyncExitStack() as stack:
+        tasks: list[asyncio.Task[None]] = []
+
+        async def start(name: str, *argv: str) -> Role:
+            """Start a role, with its person and its fault."""
+            role = await stack.enter_async_context(stage.role(attempt, name, name, *argv))
+            user = {"user": account.name}
+            tasks.append(asyncio.create_task(answer(role, phone, user, hold)))
+            striking.append(asyncio.create_task(strike(role)))
+            return role
+
         striking: list[asyncio.Task[None]] = []
-        acting: asyncio.Task[None] | None = None
-        show = ("--show", "png:/run/rig/screen.png")
-        old = await stack.enter_async_context(stage.role(attempt, "old", "old", "copy", *show))
-        striking.append(asyncio.create_task(strike(old)))
+        old = await start("old", "copy", "--show", "png:/run/rig/screen.png")
         if await old.until("qr_shown") is not None:
             if step == "QR shown":
                 await struck.wait()
             stage.carry_picture()
-            new = await stack.enter_async_context(
-                stage.role(attempt, "new", "new", "copy", *source)
-            )
-            striking.append(asyncio.create_task(strike(new)))
-            acting = asyncio.create_task(_act(stage, attempt, struck, source))
+            await start("new", "copy", *source)
+            tasks.append(asyncio.create_task(types_code(attempt)))
+            if source == CAMERA:
+                tasks.append(asyncio.create_task(_hold_up(stage, attempt, struck)))
         await watch(attempt, patience if fault is not _LONG else SLEPT + patience)
-        if acting is not None:
-            acting.cancel()
-            await asyncio.wait({acting})
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await asyncio.gather(*striking)
     await stage.laptops["new"].camera.cover()
     if fault is FAULTS["camera gone"] and attempt.struck is not None:
@@ -265,19 +286,13 @@ async def make_attempt(
 _LONG = FAULTS["OLD asleep 190 s"]
 
 
-async def _act(
-    stage: Stage, attempt: Attempt, struck: asyncio.Event, source: tuple[str, str]
-) -> None:
-    """What the person does once both processes run."""
-    typing = asyncio.create_task(person(attempt, struck))
-    try:
-        if source == CAMERA and await attempt.roles["new"].until("scanning"):
-            await struck.wait()
-            if attempt.roles["new"].find("failed") is None:
-                await stage.show_picture()
-        await typing
-    finally:
-        typing.cancel()
+async def _hold_up(stage: Stage, attempt: Attempt, struck: asyncio.Event) -> None:
+    """The person holds OLD's screen before NEW's camera, once the fault is over."""
+    new = attempt.roles["new"]
+    if await new.until("scanning"):
+        await struck.wait()
+        if new.find("failed") is None:
+            await stage.show_picture()
 
 
 def _problems(attempt: Attempt, fault: str) -> list[str]:
@@ -293,17 +308,18 @@ def _problems(attempt: Attempt, fault: str) -> list[str]:
     return problems
 
 
-async def _honest(stage: Stage, attempt: Attempt, step: str, problems: list[str]) -> str:
+async def _honest(stage: Stage, attempt: Attempt, problems: list[str]) -> str:
     """Try again on the same laptops, if there is anything left to do."""
     if attempt.codes.get("new") == 0:
         return "not needed"
-    if attempt.told("new:asked"):  # for the account: by then the proof is stored
-        code = await _hand_off(stage, attempt.account)
+    if await stage.has_proof(attempt.account):
+        code, story = await _go_on(stage, attempt.account)
         if code == 0:
             return "the kept proof was accepted"
         problems.append(f"the kept proof was not accepted: {code}")
+        problems.append(story)
     second = await make_attempt(stage, attempt.account)
-    if step != "waiting" and second.told("old:waiting"):
+    if attempt.told("old:wait_over") and second.told("old:waiting"):
         problems.append("a new waiting time")
     if second.codes == {"old": 0, "new": 0}:
         return "copied"
@@ -312,10 +328,12 @@ async def _honest(stage: Stage, attempt: Attempt, step: str, problems: list[str]
     return "failed"
 
 
-async def _hand_off(stage: Stage, account: Account) -> int:
-    """Run NEW again, which gives the backend the proof that it has kept."""
-    finished = await stage.laptops["new"].run(
-        *("nearproof", "--home", account.home("new"), "new", "copy", "--user-id", account.name),
-        check=False,
-    )
-    return finished.code
+async def _go_on(stage: Stage, account: Account) -> tuple[int, str]:
+    """Run NEW again, which goes on with the proof that it has kept."""
+    again = Attempt(account)
+    async with stage.role(again, "new", "new", "copy", "--user-id", account.name) as role:
+        answering = asyncio.create_task(answer(role, stage.desk.phone(account.name)))
+        await watch(again, PATIENCE)
+        answering.cancel()
+        await asyncio.wait({answering})
+    return again.codes["new"], again.story()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import shutil
 import signal
 import time
@@ -17,13 +16,12 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from hil.ceremony import Event, Role
+from hil.desk import Desk, open_desk
+from hil.role import Event, Role
 from nearproof.qr.lens import handheld, photograph
-from rig.backend import PORT
-from rig.errors import GuestError
+from rig.backend import NEARPROOF, PORT, PYTHON
 from rig.laptop import BluezSettings, Laptop
 from rig.pair import Rig, open_rig
-from rig.shell import GuestProcess
 
 WAIT = 2  # seconds a copy has to wait, so that a second wait would show
 SCREEN = "screen.png"
@@ -35,12 +33,12 @@ TYPING = 3.0  # seconds the person gives the rounds before typing
 LAST_WORDS = 12  # lines of the log of a service that died
 SERVICES = ("dbus-daemon", "btattach", "bluetoothd")
 
-# The devices of an account that are active, and the copies it has had.
-COUNT = """
-import sqlite3, sys
-db = sqlite3.connect(f"file:{sys.argv[1]}/backend.db?mode=ro", uri=True)
-query = "SELECT count(*) FROM devices WHERE account = ? AND state = 'active'"
-print(db.execute(query, sys.argv[2:]).fetchone()[0])
+# Whether a home has kept a proof.
+KEPT = """
+import pathlib, sys
+from nearproof.config.home import Home
+enrolment = Home(pathlib.Path(sys.argv[1])).enrolment()
+print("kept" if enrolment and enrolment.bundle else "")
 """
 
 
@@ -88,7 +86,8 @@ class Attempt:
         if self.struck is not None:
             events.append((self.struck, "----", {"event": "fault"}))
         return "\n".join(
-            f"{at - start:7.2f} {name} {e['event']} {e.get('reason', '')} {e.get('detail', '')}"
+            f"{at - start:7.2f} {name} {e['event']} "
+            f"{e.get('what', e.get('reason', ''))} {e.get('detail', '')}"
             for at, name, e in sorted(events, key=lambda each: each[0])
         )
 
@@ -99,50 +98,43 @@ class Stage:
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         self.laptops: dict[str, Laptop] = dict(zip(("old", "new"), rig.laptops, strict=True))
-        self.backend: GuestProcess | None = None
-        self.join_line = ""
+        self._serving: AsyncExitStack = AsyncExitStack()
+        self.desk: Desk
+        self.attempts: list[Attempt] = []  # of the case in hand
+        self._killed = True
         self._numbers = itertools.count(1)
 
     # -- the backend
 
     async def serve(self) -> None:
-        """Start the backend; returns when it serves."""
+        """Start the backend, with its default limits; returns when it serves."""
+        await self._serving.aclose()
         first = self.laptops["old"]
-        self.backend = first.spawn(
-            *("nearproof", "--json", "backend", "serve", "--wait", str(WAIT), "--data", DATA),
-            *("--listen", f"{first.address}:{PORT}", "--reached-at", first.name),
-        )
-        line = await self.backend.stdout.readline()
-        if not line:
-            said = (await self.backend.stderr.read()).decode(errors="replace")
-            raise GuestError(f"the backend does not start:\n{said}")
-        self.join_line = json.loads(line)["join"]
+        where = (f"{first.address}:{PORT}", first.name)
+        desk = open_desk(first, NEARPROOF, PYTHON, DATA, *where, wait=WAIT, limits={})
+        self.desk = await self._serving.enter_async_context(desk)
+        self._killed = False
 
     async def kill_backend(self) -> None:
         """Kill the backend without warning."""
-        if self.backend is not None:
-            self.backend.signal(signal.SIGKILL)
-            await self.backend.wait()
+        self._killed = True
+        await self._serving.aclose()
 
     async def account(self) -> Account:
         """A new account with its first laptop, and another laptop that is nobody's yet."""
         account = Account(f"case{next(self._numbers)}")
         old, new = self.laptops["old"], self.laptops["new"]
-        line = self.join_line.split()
-        invited, *_ = await asyncio.gather(
-            old.run("nearproof", "--json", "backend", "invite", "--data", DATA, account.name),
-            old.run("nearproof", "--home", account.home("old"), "join", *line),
-            new.run("nearproof", "--home", account.home("new"), "join", *line),
+        join = ("join", *self.desk.join_line.split())
+        await asyncio.gather(
+            self.desk.activate(account.name, old, *NEARPROOF, "--home", account.home("old")),
+            new.run(*NEARPROOF, "--home", account.home("new"), *join),
         )
-        code = json.loads(invited.stdout)["activation_code"]
-        home = ("--home", account.home("old"))
-        await old.run("nearproof", *home, "new", "activate", stdin=f"{code}\n".encode())
         return account
 
-    async def devices(self, account: Account) -> int:
-        """How many active devices the backend counts for the account."""
-        counted = await self.laptops["old"].run("python", "-c", COUNT, DATA, account.name)
-        return int(counted.stdout)
+    async def has_proof(self, account: Account) -> bool:
+        """Whether NEW has kept a proof."""
+        home = account.home("new")
+        return bool((await self.laptops["new"].run("python", "-c", KEPT, home)).stdout.strip())
 
     # -- services
 
@@ -174,7 +166,7 @@ class Stage:
             else:
                 await power(laptop, on=True)
                 await laptop.bluetooth_powered()
-        if self.backend is None or not self.backend.running:
+        if self._killed:
             await self.serve()
         return crashed
 
@@ -186,7 +178,7 @@ class Stage:
         home = ("--home", attempt.account.home(name))
         command = ("nearproof", *home, "--json", "--lang", "en", *argv)
         async with self.laptops[name].spawn(*command) as process:
-            attempt.roles[name] = role = Role(name, process, lambda *_: None)
+            attempt.roles[name] = role = Role(name, process)
             yield role
 
     def carry_picture(self) -> None:
@@ -212,26 +204,16 @@ async def power(laptop: Laptop, *, on: bool) -> None:
     )
 
 
-async def person(attempt: Attempt, shown: asyncio.Event) -> None:
-    """The person at both laptops: name the account, and type on OLD what NEW shows."""
+async def types_code(attempt: Attempt) -> None:
+    """The person at OLD types what NEW shows, not faster than the rounds go."""
     old, new = attempt.roles["old"], attempt.roles["new"]
-    name = attempt.account.name
-
-    async def names_account() -> None:
-        if await new.until("asked") is not None:
-            await shown.wait()
-            new.process.write(f"{name}\n".encode())
-
-    async def types_code() -> None:
-        code: Event | None = await new.until("code")
-        asked = await old.until("asked")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(TYPING):
-                await old.until("round", PROTOCOL_ROUNDS)
-        if code is not None and asked is not None:
-            old.process.write(f"{code['code']}\n".encode())
-
-    await asyncio.gather(names_account(), types_code())
+    code: Event | None = await new.until("code")
+    asked = await old.until("code_wanted")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(TYPING):
+            await old.until("round", PROTOCOL_ROUNDS)
+    if code is not None and asked is not None:
+        old.process.write(f"{code['code']}\n".encode())
 
 
 async def watch(attempt: Attempt, patience: float) -> None:

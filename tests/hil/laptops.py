@@ -13,21 +13,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from hil.ceremony import (
-    TYPING,
-    Ceremony,
-    Fault,
-    Machine,
-    Phone,
-    Seat,
-    activate,
-    folder,
-    play,
-)
+from hil.ceremony import TYPING, Ceremony, Fault, Seat, folder, play
+from hil.desk import Desk, DeskError, open_desk
 from hil.plan import Part, Plan, PlanError, parse
 from hil.remote import Computer, RemoteError, Unreachable
+from hil.role import Machine
 from nearproof.ble.virtual.medium import Air
-from nearproof.daemon.demo.people import PHONE
 from rig.backend import ACCOUNT, open_backend
 from rig.errors import GuestError
 from rig.pair import open_rig
@@ -58,8 +49,7 @@ class Pair:
 
     old: Side
     new: Side
-    join_line: str
-    phone: Phone
+    desk: Desk
     air: Air | None  # of the rig; None where the air is nobody's
 
     def ceremony(
@@ -75,9 +65,8 @@ class Pair:
         return play(
             self.old.machine,
             self.new.machine,
-            self.join_line,
+            self.desk,
             ACCOUNT,
-            self.phone,
             faults,
             seats=(old, new),
             typed=typed,
@@ -101,13 +90,13 @@ async def open_pair(spec: str = "rig") -> AsyncIterator[Pair]:
 
 @asynccontextmanager
 async def _rig() -> AsyncIterator[Pair]:
-    async with open_rig() as rig, open_backend(rig.laptops) as backend:
+    async with open_rig() as rig, open_backend(rig.laptops) as desk:
         part = Part((), "bluez:hci0")
         old, new = [
             Side(laptop, Seat(), part.radio, _python(part), await _facts(laptop, part, role))
             for laptop, role in zip(rig.laptops, ROLES, strict=True)
         ]
-        yield Pair(old, new, backend.join_line, backend.phone, rig.air)
+        yield Pair(old, new, desk, rig.air)
 
 
 @asynccontextmanager
@@ -134,29 +123,21 @@ async def _real(plan: Plan) -> AsyncIterator[Pair]:
             Side(machine, seat, part.radio, _python(part), about)
             for machine, seat, part, about in zip(machines, seats, parts, facts, strict=True)
         )
-        join_line = await stack.enter_async_context(_backend(old, plan.address, home))
-        yield Pair(old, new, join_line, Phone(old.machine, f"{home}/backend"), None)
+        desk = await stack.enter_async_context(_backend(old, plan.address, home))
+        yield Pair(old, new, desk, None)
 
 
 @asynccontextmanager
-async def _backend(old: Side, address: str, home: str) -> AsyncIterator[str]:
-    """A backend beside OLD, which is made an account's first laptop; yields the join line."""
-    nearproof = (*old.seat.command, *old.seat.home, "--json")
-    data = ("--data", f"{home}/backend")
-    listen = ("--listen", "0.0.0.0:0", "--reached-at", address)  # NEW may be afar
-    serve = (*nearproof, "backend", "serve", "--wait", "0", *listen, *data)
-    async with old.machine.spawn(*serve) as process:
-        line = await process.stdout.readline()
-        if not line:
-            raise PlanError("the backend does not start on OLD's laptop")
-        join_line: str = json.loads(line)["join"]
-        await old.machine.run(*nearproof, "join", *join_line.split())
-        invite = ("backend", "invite", *data, "--phone", PHONE, ACCOUNT)
-        invited = await old.machine.run(*nearproof, *invite)
-        code = json.loads(invited.stdout)["activation_code"]
-        own = (*old.seat.command, *old.seat.home)
-        await activate(old.machine, own, code, Phone(old.machine, f"{home}/backend"))
-        yield join_line
+async def _backend(old: Side, address: str, home: str) -> AsyncIterator[Desk]:
+    """A backend beside OLD, which is made an account's first laptop."""
+    command = (*old.seat.command, *old.seat.home)
+    where = ("0.0.0.0:0", address)  # NEW may be afar
+    try:
+        async with open_desk(old.machine, command, old.python, f"{home}/backend", *where) as desk:
+            await desk.activate(ACCOUNT, old.machine, *command)
+            yield desk
+    except DeskError as error:
+        raise PlanError(f"OLD's laptop: {error}") from error
 
 
 async def _facts(machine: Machine, part: Part, role: str) -> dict[str, str]:

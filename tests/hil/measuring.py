@@ -9,9 +9,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from hil.ceremony import Ceremony, Event, Process
+from hil.ceremony import Ceremony
 from hil.laptops import Pair, Side
 from hil.remote import RemoteError
+from hil.role import Event, Process
 from rig.errors import GuestError
 
 TRIES: Final = 2  # of one ceremony, each with a QR code of its own

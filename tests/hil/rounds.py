@@ -16,6 +16,7 @@ from typing import Final
 from hil.echo_central import find
 from nearproof.ble.bluez.central import BluezCentral
 from nearproof.ble.bluez.peripheral import BluezPeripheral
+from nearproof.ble.errors import BluetoothError
 from nearproof.ble.ports import Channel
 
 ADAPTER: Final = "hci0"
@@ -46,6 +47,8 @@ class Old:
         self.answered.put_nowait(time.perf_counter_ns() // 1000)
 
     def stack_lost(self) -> None: ...
+
+    def failed(self, error: BluetoothError) -> None: ...
 
 
 async def old(eid: bytes, count: int) -> list[tuple[int, int]]:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from hil.ceremony import Ceremony, play
-from rig.backend import ACCOUNT, Backend, open_backend
+from hil.ceremony import Ceremony, play, type_code
+from hil.desk import Desk
+from hil.role import Role, answer
+from rig.backend import ACCOUNT, open_backend
 from rig.faults import drop_links
 from rig.laptop import Laptop
 from rig.pair import Rig
-from rig.shell import GuestProcess
 from rig.sight import looking
 
-pytestmark = [pytest.mark.rig, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.rig,
+    pytest.mark.timeout(400),  # on a busy machine; half a minute on a quiet one
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 # Each step at which a fault strikes: the first event that tells of it, and whose.
 MESSAGES = ("old:bound", "new:old_answered", "old:code_wanted", "old:proof_made", "old:delivered")
@@ -27,24 +30,10 @@ OLD, NEW = 0, 1  # the laptops of a rig
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def backend(rig: Rig) -> AsyncIterator[Backend]:
+async def backend(rig: Rig) -> AsyncIterator[Desk]:
     """A backend that both laptops have joined; the first is an account's own."""
     async with open_backend(rig.laptops) as backend:
         yield backend
-
-
-async def events(process: GuestProcess) -> AsyncIterator[dict[str, Any]]:
-    """The `--json` events of a command."""
-    while line := await process.stdout.readline():
-        yield json.loads(line)
-
-
-async def check_code(new: GuestProcess) -> str:
-    """The code that NEW shows."""
-    async for event in events(new):
-        if event["event"] == "code":
-            return str(event["code"])
-    raise AssertionError((await new.stderr.read()).decode())
 
 
 async def adapter(laptop: Laptop) -> str:
@@ -57,9 +46,9 @@ async def known_devices(laptop: Laptop) -> str:
     return (await laptop.run("bluetoothctl", "devices")).text
 
 
-async def honest(rig: Rig, backend: Backend) -> None:
+async def honest(rig: Rig, backend: Desk) -> None:
     """One undisturbed ceremony, which has to succeed at the first try."""
-    async with play(*rig.laptops, backend.join_line, ACCOUNT, backend.phone) as ceremony:
+    async with play(*rig.laptops, backend, ACCOUNT) as ceremony:
         assert await ceremony.ended() == (0, 0), ceremony.story()
 
 
@@ -71,23 +60,26 @@ async def as_systemd_would(laptop: Laptop) -> None:
         await laptop.bluetooth_powered()
 
 
-async def test_a_copy_is_made(rig: Rig, backend: Backend) -> None:
+async def test_a_copy_is_made(rig: Rig, backend: Desk) -> None:
     """NEW photographs OLD's QR code, finds its advert, and is enrolled once the code is typed."""
     first, second = rig.laptops
-    show = ("--show", "png:/run/rig/screen.png")
-    async with (
-        looking(second, first),
-        first.spawn("nearproof", "--json", "old", "copy", *show) as old,
-        second.spawn("nearproof", "--json", "new", "copy", "--user-id", ACCOUNT) as new,
-    ):
-        old.write(f"{await check_code(new)}\n".encode())
-        said, heard = await asyncio.gather(old.stdout.read(), new.stdout.read())
-        assert (await old.wait(), await new.wait()) == (0, 0)
-    assert b'"delivered"' in said
-    assert b'"activated"' in heard
+    phone = backend.phone(ACCOUNT)
+    await backend.tidy(ACCOUNT)
+    copy = ("nearproof", "--json", "old", "copy", "--show", "png:/run/rig/screen.png")
+    get = ("nearproof", "--json", "new", "copy", "--user-id", ACCOUNT)
+    async with looking(second, first), first.spawn(*copy) as showing, second.spawn(*get) as seeing:
+        old, new = Role("old", showing), Role("new", seeing)
+        async with asyncio.TaskGroup() as person:
+            person.create_task(answer(old, phone))
+            person.create_task(answer(new, phone))
+            person.create_task(type_code(old, new))
+        assert (await old.exit(), await new.exit()) == (0, 0), old.told + new.told
+    assert old.find("delivered")
+    assert new.find("activated")
 
 
-async def test_one_copy_right_after_the_other(rig: Rig, backend: Backend) -> None:
+@pytest.mark.slow
+async def test_one_copy_right_after_the_other(rig: Rig, backend: Desk) -> None:
     """Each laptop finds the other again, and both adapters are left as they were."""
     before = [await adapter(laptop) for laptop in rig.laptops]
     for _ in range(2):
@@ -97,23 +89,23 @@ async def test_one_copy_right_after_the_other(rig: Rig, backend: Backend) -> Non
     assert await known_devices(rig.laptops[NEW]) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", MESSAGES)
-async def test_link_lost(rig: Rig, backend: Backend, step: str) -> None:
+async def test_link_lost(rig: Rig, backend: Desk, step: str) -> None:
     """A link that drops after any message is resumed, with no more to do for the person."""
 
     async def drop(_: Ceremony) -> None:
         drop_links(rig.air)
 
-    async with play(
-        *rig.laptops, backend.join_line, ACCOUNT, backend.phone, {step: drop}
-    ) as ceremony:
+    async with play(*rig.laptops, backend, ACCOUNT, {step: drop}) as ceremony:
         assert await ceremony.ended() == (0, 0), ceremony.story()
         assert ceremony.struck is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["new:qr_scanned", "old:code_wanted"])
 @pytest.mark.parametrize("side", [OLD, NEW])
-async def test_bluetoothd_restarted(rig: Rig, backend: Backend, side: int, step: str) -> None:
+async def test_bluetoothd_restarted(rig: Rig, backend: Desk, side: int, step: str) -> None:
     """A bluetoothd that dies and comes back on either side is only a pause."""
     laptop = rig.laptops[side]
 
@@ -122,15 +114,14 @@ async def test_bluetoothd_restarted(rig: Rig, backend: Backend, side: int, step:
         laptop.start_bluetoothd()
         await laptop.bluetooth_powered()
 
-    async with play(
-        *rig.laptops, backend.join_line, ACCOUNT, backend.phone, {step: restart}
-    ) as ceremony:
+    async with play(*rig.laptops, backend, ACCOUNT, {step: restart}) as ceremony:
         assert await ceremony.ended() == (0, 0), ceremony.story()
         assert ceremony.struck is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [OLD, NEW])
-async def test_adapter_off_and_on(rig: Rig, backend: Backend, side: int) -> None:
+async def test_adapter_off_and_on(rig: Rig, backend: Desk, side: int) -> None:
     """So is an adapter that is switched off and on again."""
     laptop = rig.laptops[side]
 
@@ -139,12 +130,13 @@ async def test_adapter_off_and_on(rig: Rig, backend: Backend, side: int) -> None
             await laptop.run("bluetoothctl", "power", state)
 
     step = {"old:code_wanted": switch}
-    async with play(*rig.laptops, backend.join_line, ACCOUNT, backend.phone, step) as ceremony:
+    async with play(*rig.laptops, backend, ACCOUNT, step) as ceremony:
         assert await ceremony.ended() == (0, 0), ceremony.story()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("victim", "other"), [("old", "new"), ("new", "old")])
-async def test_killed(rig: Rig, backend: Backend, victim: str, other: str) -> None:
+async def test_killed(rig: Rig, backend: Desk, victim: str, other: str) -> None:
     """After kill -9 of either process the next ceremony succeeds, with nothing cleaned up."""
     killed = asyncio.Event()
 
@@ -153,9 +145,7 @@ async def test_killed(rig: Rig, backend: Backend, victim: str, other: str) -> No
         await ceremony.roles[victim].exit()
         killed.set()
 
-    async with play(
-        *rig.laptops, backend.join_line, ACCOUNT, backend.phone, {"new:code": kill}
-    ) as ceremony:
+    async with play(*rig.laptops, backend, ACCOUNT, {"new:code": kill}) as ceremony:
         await killed.wait()
         ceremony.roles[other].process.signal(signal.SIGINT)
         await ceremony.ended()

@@ -22,7 +22,12 @@ from hil.strangers import (
     write_garbage,
 )
 
-pytestmark = [pytest.mark.rig, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.rig,
+    pytest.mark.slow,
+    pytest.mark.timeout(400),  # on a busy machine; half a minute on a quiet one
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 CROWD = 100
 
@@ -38,7 +43,7 @@ async def assert_copies(stage: Stage) -> None:
     """A ceremony that nobody on the laptops disturbs ends well on both."""
     attempt = await honest(stage)
     assert attempt.codes == {"old": 0, "new": 0}, attempt.story()
-    assert await stage.devices(attempt.account) == 2
+    assert await stage.desk.active(attempt.account.name) == 2
     assert await stage.heal() == {}
 
 

@@ -9,7 +9,10 @@ import pytest
 from hil.ceremony import ROUNDS, Ceremony
 from hil.laptops import Pair
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.timeout(400),  # on a busy machine; half a minute on a quiet one
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 WRONG_CODE = 13  # the exit code
 

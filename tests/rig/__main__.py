@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
+from nearproof.daemon.demo.people import PIN
 from rig import control, kernel, prerequisites, terminal
-from rig.backend import ACCOUNT, open_backend
+from rig.backend import ACCOUNT, DATA, open_backend
 from rig.errors import RigError
 from rig.laptop import Laptop
 from rig.pair import open_rig
@@ -19,8 +20,9 @@ from rig.sight import looking
 
 SHELL = ("sh", "-c", "cat /run/rig/welcome 2>/dev/null; exec bash --norc -i")
 WELCOME = {
-    "laptop1": """\
-This is OLD; the backend runs here too.  Show the QR code to the other's camera:
+    "laptop1": f"""\
+This is OLD; the backend runs here too, and the PIN is {PIN}.  Show the QR code to the
+other's camera:
 
   nearproof old copy --show png:/run/rig/screen.png
 
@@ -30,7 +32,9 @@ This is NEW; its camera sees the other's /run/rig/screen.png.  Get the copy:
 
   nearproof new copy --user-id {ACCOUNT}
 
-and type on OLD the code that it shows.
+and type on OLD the code that it shows.  The account's SMS are lines of this file on OLD:
+
+  {DATA}/sms.jsonl
 
 """,
 }

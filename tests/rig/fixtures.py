@@ -16,7 +16,8 @@ _missing: list[str] = []  # why there can be no rig on this machine
 
 def build_for(session: pytest.Session) -> None:
     """Build the kernel, outside every test's timeout, if a collected test needs it."""
-    if not any(item.get_closest_marker("rig") for item in session.items):
+    needed = any(item.get_closest_marker("rig") for item in session.items)
+    if not needed or session.config.getoption("collectonly"):
         return
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
 

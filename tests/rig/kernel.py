@@ -44,7 +44,8 @@ ESSENTIAL = (
 # Half of what the archive unpacks to, and no part of a User Mode Linux.
 UNUSED = ("Documentation/*/*", "drivers/gpu/drm/*.[ch]", "sound/*.[ch]")
 
-# What is wrong with User Mode Linux, each as file, text and its replacement.
+# What is wrong with User Mode Linux, or with Bluetooth in the kernels that Debian gives the source
+# of, each as file, text and its replacement; what a version does not have stays as it is.
 FIXES = (
     # Before 6.13 there are 2,696 bytes for a process's FPU state, and no process can be started
     # on a CPU whose state is longer: AMX takes it to 11,008.  The larger state lies on kernel
@@ -53,6 +54,20 @@ FIXES = (
         "arch/x86/um/user-offsets.c",
         "DEFINE_LONGS(HOST_FP_SIZE, 2696);",
         "DEFINE_LONGS(HOST_FP_SIZE, 12288);",
+    ),
+    # 6.1.192 frees a link's channel once more with the last of its sockets, long after the link
+    # itself has: pull a dongle out during a connection, and the kernel panics or hangs in
+    # hci_chan_del.  Before, and again here, the channel goes with the link and is no more known.
+    (
+        "net/bluetooth/l2cap_core.c",
+        "\thcon->l2cap_data = NULL;\n\tl2cap_conn_put(conn);\n",
+        "\thci_chan_del(conn->hchan);\n\tconn->hchan = NULL;\n"
+        "\thcon->l2cap_data = NULL;\n\tl2cap_conn_put(conn);\n",
+    ),
+    (
+        "net/bluetooth/l2cap_core.c",
+        "\thci_chan_del(conn->hchan);\n\thci_conn_put(conn->hcon);\n\tkfree(conn);\n",
+        "\thci_conn_put(conn->hcon);\n\tkfree(conn);\n",
     ),
 )
 

@@ -19,6 +19,7 @@ from rig.errors import GuestError
 from rig.frames import Frame, Kind, read_frame
 
 LINE_LIMIT = 1 << 20  # of one line of output read by `readline`, bytes
+PARTING = 20.0  # seconds for a process that was killed to be gone
 
 Argument = str | PurePath
 Sink = Callable[[Frame], None]
@@ -110,11 +111,12 @@ class GuestProcess:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        """Kill it if it still runs, and wait for its end."""
+        """Kill it if it still runs, and wait for its end, unless the laptop hangs."""
         if self.running:
             self.signal(signal.SIGKILL)
-            with suppress(GuestError):
-                await self.wait()
+            with suppress(GuestError, TimeoutError):
+                async with asyncio.timeout(PARTING):
+                    await self.wait()
 
 
 class Shell:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from nearproof.ble.errors import BluetoothError
+
 
 class Channel(Enum):
     """The two characteristics of the service, each write (with response) + notify."""
@@ -51,6 +53,9 @@ class PeripheralEvents(Protocol):
 
     def stack_lost(self) -> None:
         """The Bluetooth stack went away; the driver rebuilds by itself when it returns."""
+
+    def failed(self, error: BluetoothError) -> None:
+        """The radio is gone and was not back in time; nothing but `close` helps now."""
 
 
 class Peripheral(Protocol):

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 BASE_UUID_TAIL: Final = "-0000-1000-8000-00805f9b34fb"
 NO_RSSI: Final = -127  # bleak's, for a device whose RSSI BlueZ does not know
 BACKLOG: Final = 256  # adverts heard and not yet looked at; beyond that the oldest go
+SCAN_TIMEOUT: Final = 5.0  # seconds to start or stop a scan; it takes milliseconds
 CLOSING_TIME: Final = 3.0  # seconds; bluetoothd takes 2 to 2.7 to disconnect
 COMEBACK_PAUSE: Final = 0.25  # seconds between tries to start a scan
 COMEBACK_TRIES: Final = 40  # 10 s: bluetoothd restarts in 1 to 3, a person's switch takes longer
@@ -159,10 +160,15 @@ class BluezCentral:
             try:
                 await self._watch.settle()
                 _forget_losses(queue)
-                with translated(BluetoothReason.TRANSPORT):
-                    await scanner.start()
+                # bluetoothd forgets a call that it has in hand when the adapter is pulled out.
+                with translated(BluetoothReason.STACK_LOST):
+                    async with asyncio.timeout(SCAN_TIMEOUT):
+                        await scanner.start()
             except BluetoothError as error:
-                if last or error.reason not in AWAY:
+                if error.reason not in AWAY:
+                    raise
+                if last:
+                    await preflight(self._adapter, Role.CENTRAL)  # knows what is wrong
                     raise
                 log.info("Bluetooth is away: %s", error)
                 await self._clockwork.sleep(COMEBACK_PAUSE)
@@ -225,7 +231,8 @@ def _forget_losses(queue: asyncio.Queue[Advert | BluetoothReason]) -> None:
 
 async def _stop(scanner: BleakScanner) -> None:
     try:
-        await scanner.stop()
+        async with asyncio.timeout(SCAN_TIMEOUT):
+            await scanner.stop()
     except (BleakError, OSError, EOFError) as error:
         log.debug("the scan was over already: %s", error)
 

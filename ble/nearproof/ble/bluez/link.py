@@ -24,6 +24,9 @@ from nearproof.ble.uuids import MESSAGES, ROUNDS, SERVICE
 log = logging.getLogger(__name__)
 
 SUBSCRIBE_TIMEOUT: Final = 10.0  # seconds; it takes one round trip
+# Seconds for bluetoothd to disconnect, which takes it 2 to 2.7.  A call that it has in hand when
+# the adapter is pulled out is never answered, and bleak would wait for ever.
+PARTING: Final = 5.0
 
 
 class BluezLink:
@@ -54,7 +57,8 @@ class BluezLink:
         self._opening = True
         try:
             with translated(BluetoothReason.CONNECT_FAILED):
-                await self._while_up(self._client.connect())
+                # bleak keeps to its timeout, but then disconnects without one.
+                await self._while_up(self._client.connect(), CONNECT_TIMEOUT + PARTING)
             self._characteristics = self._find_characteristics()
             if not self._client.is_connected:
                 raise BluetoothError(BluetoothReason.LINK_LOST, "the link is down")
@@ -92,7 +96,8 @@ class BluezLink:
     async def finish(self) -> None:
         """Disconnect for good and close the client's D-Bus connection, in whatever state it is."""
         try:
-            await self._client.disconnect()
+            async with asyncio.timeout(PARTING):
+                await self._client.disconnect()
         except (BleakError, OSError, EOFError) as error:
             log.debug("the link was gone already: %s", error)
 
@@ -152,19 +157,26 @@ class BluezLink:
         if not self._opening:  # else `connect` raises, or tries again by itself
             self.end()
 
-    async def _while_up(self, operation: Coroutine[Any, Any, None]) -> None:
-        """Run the operation, but give it up with LINK_LOST as soon as the link is over."""
+    async def _while_up(
+        self, operation: Coroutine[Any, Any, None], limit: float | None = None
+    ) -> None:
+        """Run the operation, but give it up with LINK_LOST as soon as the link is over.
+
+        Raises `TimeoutError` after `limit` seconds.
+        """
         task = asyncio.ensure_future(operation)
+        task.add_done_callback(_look_at)
         try:
             if not self._over.done():
-                await asyncio.wait({task, self._over}, return_when=asyncio.FIRST_COMPLETED)
+                first = asyncio.FIRST_COMPLETED
+                await asyncio.wait({task, self._over}, timeout=limit, return_when=first)
         finally:
             task.cancel()
-            await asyncio.wait({task})
+            await asyncio.wait({task}, timeout=PARTING)
         if self._over.done():
-            if not task.cancelled():
-                task.exception()  # of no interest any more, and not to be warned about
             raise BluetoothError(BluetoothReason.LINK_LOST, "the link is down")
+        if not task.done() or task.cancelled():
+            raise TimeoutError
         task.result()
 
     def _find_characteristics(self) -> dict[Channel, BleakGATTCharacteristic]:
@@ -177,3 +189,9 @@ class BluezLink:
                 raise BluetoothError(BluetoothReason.NOT_OUR_SERVICE, "not a nearproof laptop")
             found[channel] = characteristic
         return found
+
+
+def _look_at(task: asyncio.Future[None]) -> None:
+    """Nobody may be left to hear how it ended, which is not to be warned about."""
+    if not task.cancelled():
+        task.exception()

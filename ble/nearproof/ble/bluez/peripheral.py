@@ -2,13 +2,15 @@
 
 bluetoothd may forget everything at any time: a restart, a USB reset on resume, the adapter
 switched off.  So nothing is done just once.  Signals from BlueZ change what we know of it
-and wake one task, `_keep`, which brings back whatever is missing.
+and wake one task, `_keep`, which brings back whatever is missing.  What is away for longer
+than such things take is told as `failed`, with what the preflight says of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from asyncio import sleep
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,9 +20,13 @@ from nearproof.ble.bluez.adapter import AdapterFacts, Role, preflight
 from nearproof.ble.bluez.advert import Advertiser
 from nearproof.ble.bluez.att import longest_value
 from nearproof.ble.bluez.gatt_server import GattServer
+from nearproof.ble.bluez.guardian import Guardian
 from nearproof.ble.bluez.lock import SessionLock
 from nearproof.ble.bluez.names import (
     ADAPTER,
+    BLUEZ,
+    BUS,
+    BUS_PATH,
     DEVICE,
     OBJECT_MANAGER,
     OBJECTS_RULE,
@@ -44,6 +50,7 @@ from nearproof.ble.ports import Channel, PeripheralEvents
 log = logging.getLogger(__name__)
 
 AGAIN: Final = 2.0  # seconds until a rebuild that failed is tried again, signal or none
+COMEBACK: Final = 10.0  # seconds the stack may be away; bluetoothd restarts in 1 to 3
 
 
 class BluezPeripheral:
@@ -120,9 +127,9 @@ class _Session:
     """One D-Bus connection, and what BlueZ has told on it."""
 
     def __init__(self, facts: AdapterFacts, lock: SessionLock, events: PeripheralEvents) -> None:
+        self._adapter = facts.path.rpartition("/")[2]
         self._path = facts.path
-        self._was_discoverable = facts.discoverable
-        self._hidden = False
+        self._guardian = Guardian(facts.path) if facts.discoverable else None
         self._lock = lock
         self._events = events
         self.links: dict[str, int] = {}  # central -> ATT_MTU
@@ -131,6 +138,7 @@ class _Session:
         self._powered = True  # is on,
         self._registered = False  # and has our application
         self._wake = asyncio.Event()
+        self._missing: asyncio.Task[None] | None = None  # runs while the stack is away
         self._tasks: list[asyncio.Task[None]] = []
         self.server = GattServer(self._path, self._written, self._subscribed)
         self._advertiser = Advertiser(self.server, self._path, released=self._wake.set)
@@ -145,6 +153,8 @@ class _Session:
             paired = interfaces.get(DEVICE, {}).get("Paired")
             if paired is not None and paired.value:
                 self._paired.add(path)
+        if self._guardian is not None:
+            await self._guardian.start()
         await self._register()
         self._tasks = [
             asyncio.create_task(self._keep()),
@@ -162,17 +172,22 @@ class _Session:
             raise
 
     async def close(self) -> None:
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._missing] if self._missing is not None else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        shown = False
         try:
             for central in self.links:
                 await self.server.tell(central, DEVICE, "Disconnect")
-            if self._hidden and self._was_discoverable:
+            if self._guardian is not None:
                 await self._set_discoverable(True)
+                shown = True
         except BluetoothError as error:
             log.warning("the adapter could not be put back as it was: %s", error)
         finally:
+            if self._guardian is not None:
+                await self._guardian.dismiss(needed=not shown)
             # The advert and the application go with the connection.
             await self.server.stop()
             self._lock.release()
@@ -196,12 +211,14 @@ class _Session:
     async def _until_the_end(self) -> None:
         await self.server.ended()
         self._adapter_lost()
+        self._found()
+        reason = BluetoothReason.NO_DBUS  # a process has but one system bus in its life
+        self._events.failed(BluetoothError(reason, "the system bus has ended"))
 
     async def _register(self) -> None:
         # While the adapter is discoverable the advert lacks "BR/EDR not supported", and a
         # central may dial classic Bluetooth.
         await self._set_discoverable(False)
-        self._hidden = True
         await self.server.start()
         self._registered = True
 
@@ -209,6 +226,26 @@ class _Session:
         await self.server.call(
             self._path, PROPERTIES, "Set", "ssv", ADAPTER, "Discoverable", Variant("b", value)
         )
+
+    async def _revive(self) -> None:
+        """Have the bus start a bluetoothd that has crashed: not every system does by itself."""
+        arguments = (BLUEZ, 0)
+        try:
+            await self.server.call(
+                BUS_PATH, BUS, "StartServiceByName", "su", *arguments, destination=BUS
+            )
+        except BluetoothError as error:
+            log.info("the bus does not start bluetoothd: %s", error)
+
+    async def _miss(self, *, crashed: bool) -> None:
+        """While the stack is away; when it was for too long, the preflight says what is wrong."""
+        if crashed:
+            await self._revive()
+        await sleep(COMEBACK)
+        try:
+            await preflight(self._adapter, Role.PERIPHERAL)
+        except BluetoothError as error:
+            self._events.failed(error)
 
     # -- what BlueZ tells --------------------------------------------------------
 
@@ -221,7 +258,8 @@ class _Session:
             case OwnerChanged(present):
                 # When it comes back its objects follow, and with them `Added`.
                 if not present:
-                    self._adapter_lost()
+                    # One that is stopped takes its adapter's object away before.
+                    self._adapter_lost(crashed=self._present)
             case Removed(path, interface):
                 if (path, interface) == (self._path, ADAPTER):
                     self._adapter_lost()
@@ -234,10 +272,20 @@ class _Session:
                 elif interface == DEVICE and path.startswith(self._path + "/"):
                     self._device_changed(path, properties)
 
-    def _adapter_lost(self) -> None:
+    def _adapter_lost(self, *, crashed: bool = False) -> None:
         if self._present:
             self._present = self._powered = self._registered = False
-            self._drop_links()
+            self._lost(crashed=crashed)
+
+    def _lost(self, *, crashed: bool = False) -> None:
+        self._found()
+        self._missing = asyncio.create_task(self._miss(crashed=crashed))
+        self._drop_links()
+
+    def _found(self) -> None:
+        if self._missing is not None:
+            self._missing.cancel()
+            self._missing = None
 
     def _adapter_changed(self, properties: Mapping[str, Any]) -> None:
         before = self._present, self._powered
@@ -247,7 +295,9 @@ class _Session:
             return
         self._wake.set()
         if before == (True, True):  # switched off: the links are down, the application stays
-            self._drop_links()
+            self._lost()
+        elif self._powered:
+            self._found()
 
     def _device_changed(self, path: str, properties: Mapping[str, Any]) -> None:
         paired, connected = properties.get("Paired"), properties.get("Connected")

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _ADVERT_MILLISECONDS: Final = 100.0
 _REBUILD_SECONDS: Final = 1.0
+_COMEBACK_SECONDS = 10.0  # the transport may be away
 
 
 @dataclass(eq=False)
@@ -216,17 +217,22 @@ class VirtualPeripheral:
         return radio
 
     async def _rebuild_when_lost(self, radio: Radio, events: PeripheralEvents) -> None:
-        """Take the transport again whenever it went away and returned."""
+        """Take the transport again whenever it went away and returned in time."""
+        loop = asyncio.get_running_loop()
         while True:
             await asyncio.wait({radio.lost})
             await radio.close()
             self._radio = self._service = None
             tell(events.stack_lost)
+            deadline = loop.time() + _COMEBACK_SECONDS
             while self._radio is None:
                 try:
                     radio = await self._take_radio(events)
                 except BluetoothError as error:
                     logger.debug("the transport is not back: %s", error)
+                    if loop.time() > deadline:
+                        tell(events.failed, error)
+                        return
                     await asyncio.sleep(_REBUILD_SECONDS)
             await self._resume_advert()
 

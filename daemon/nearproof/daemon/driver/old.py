@@ -40,6 +40,7 @@ class OldDriver(Shell):
         """Run one session to its end: None once NEW has the proof.
 
         When it is cancelled the user gives up: `ended` says what that makes of the session.
+        Raises `BluetoothError` where the radio fails for good.
         """
         self._end = asyncio.get_running_loop().create_future()
         self._session, self.ended = session, None
@@ -144,6 +145,10 @@ class OldDriver(Shell):
         log.warning("bluetooth stack lost")
         for central in list(self._inboxes):
             self.disconnected(central)
+
+    def failed(self, error: BluetoothError) -> None:
+        """The radio is gone for good, and with it this session."""
+        self._fail(error)
 
     # -- actions
 
