@@ -160,14 +160,19 @@ async def test_what_can_be_shown_is_handed_on(tmp_path: Path, method: str) -> No
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [info(issuer=KEY.public), info(service="something"), info(api=2), http(200, b"{}")],
+    ("answer", "reason"),
+    [
+        (info(issuer=KEY.public), ProviderReason.LYING),
+        (info(service="something"), ProviderReason.LYING),
+        (info(api=2), ProviderReason.OTHER_VERSION),
+        (http(200, b"{}"), ProviderReason.LYING),
+    ],
     ids=["issuer", "service", "version", "shape"],
 )
-async def test_another_backend_behind_the_same_certificate_is_a_lie(
-    tmp_path: Path, answer: bytes
+async def test_another_backend_behind_the_same_certificate_is_refused(
+    tmp_path: Path, answer: bytes, reason: ProviderReason
 ) -> None:
-    """Before anything is signed, the backend must be the one that was joined."""
+    """Before anything is signed, the backend must be the joined one, and of our version."""
 
     async def script(_request: str, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
@@ -175,7 +180,7 @@ async def test_another_backend_behind_the_same_certificate_is_a_lie(
     seen: list[str] = []
     async with liar(tmp_path, script, seen=seen) as joined:
         error = await error_of(joined)
-    assert error.reason is ProviderReason.LYING
+    assert error.reason is reason
     assert len(seen) == 1
     assert "signature" not in seen[0].lower()
 
