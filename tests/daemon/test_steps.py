@@ -64,6 +64,12 @@ async def ordered(desk: Desk, side: Side) -> bool:
         return bool((await provider.device()).ceremony)
 
 
+def with_policy(desk: Desk, policy: BackendPolicy) -> None:
+    """The same backend with other limits."""
+    desk.backend.kill()
+    desk.backend = start_backend(desk.folder / "backend", policy, desk.backend.port)
+
+
 def by_bluez(side: Side) -> Side:
     """The same laptop with a radio of its own."""
     settings = msgspec.structs.replace(side.laptop.settings, radio="bluez:hci0")
@@ -151,9 +157,7 @@ async def test_three_laptops_are_refused_before_the_hour(desk: Desk) -> None:
 
 async def test_a_laptop_may_not_copy_on_its_first_day(desk: Desk) -> None:
     """z: the newcomer's day is refused by name, with what is left of it."""
-    desk.backend.kill()
-    day = BackendPolicy(wait=0, newcomer=86_400)
-    desk.backend = start_backend(desk.folder / "backend", day, desk.backend.port)
+    with_policy(desk, BackendPolicy(wait=0, newcomer=86_400))
     await honest(desk, await desk.old(), desk.side("second"))
     with pytest.raises(ProviderError) as refused:
         await desk.shows(desk.side("second"))
@@ -257,6 +261,7 @@ async def test_a_wrong_user_id_is_corrected_at_the_sms(desk: Desk) -> None:
 
 async def test_wrong_sms_codes_are_counted_in_words(desk: Desk) -> None:
     """Step 21: what is no code costs nothing, three wrong ones void it, and the next is sent."""
+    with_policy(desk, BackendPolicy(wait=0, newcomer=0, resend_after=3600))
     side = desk.side("old")
     side.first["sms_code"] = ["12 34", "", "000000", "000000", "000000"]
     side.person.seen = 1  # the code that is void by then
