@@ -127,6 +127,7 @@ def test_every_step_of_the_source_page_is_played_in_its_order() -> None:
         ("22-23", "new_pin_again"),
         ("25", "notifications"),
     ]
+    assert "839274" not in output
     standing = [event for event in told if event["event"] == "status"]
     assert [(event["role"], event["active"]) for event in standing] == [("new", 2), ("old", 2)]
 

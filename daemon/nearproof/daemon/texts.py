@@ -151,7 +151,7 @@ TEXTS: dict[str, Sentence] = {
     "joined": "Joined {url}.",
     # questions
     "ask_code": "Code from the new laptop:",
-    "ask_qr_text": "Text beside the QR code:",
+    "ask_qr_text": "Text that stands with the QR code:",
     "ask_pin": "PIN:",
     "ask_new_pin": "Choose a PIN of six digits:",
     "ask_new_pin_again": "The same PIN again:",

@@ -24,6 +24,7 @@ COLOURS = {
     "demo": "1",
 }
 
+MASK = "••••••"  # in place of a PIN
 INDENT = 25  # columns of clock, name and step, before the sentences
 FOR_PROGRAMS = {"asked", "invited"}  # of no use to whoever reads what a demo tells
 
@@ -74,7 +75,7 @@ class Audience:
             self._held[event["role"]].append(event)
         elif self._console.as_json:
             if event["event"] not in FOR_PROGRAMS:
-                self._console.line(event)
+                self._console.line(event | ({"typed": MASK} if event.get("what") in PINS else {}))
         elif not self.watching:
             pass
         elif event["event"] == "typed":
@@ -109,7 +110,7 @@ class Audience:
         """What the scripted person has typed; a real one has seen it."""
         if event.get("by_hand"):
             return
-        line = "••••••" if event["what"] in PINS else event["typed"]
+        line = MASK if event["what"] in PINS else event["typed"]
         self._line(event["role"], event.get("step", ""), f"» {self._question(event)} {line}")
 
     def _question(self, event: Event) -> str:
