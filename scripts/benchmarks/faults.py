@@ -34,6 +34,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="go on from what is in it")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the report there too")
+    parser.add_argument("--no-run", action="store_true", help="only report what is kept")
     arguments = parser.parse_args(argv)
     cases = [
         (step, fault)
@@ -43,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     ]
     kept = Kept(arguments.keep)
     done = {(each["step"], each["fault"]): Result(**each) for each in kept.records()}
-    left = [case for case in cases if case not in done]
+    left = [case for case in cases if case not in done] if not arguments.no_run else []
     with contextlib.suppress(KeyboardInterrupt):  # what is done is told
         asyncio.run(_all(left, arguments.jobs, done, kept))
     results = [done[case] for case in cases if case in done]

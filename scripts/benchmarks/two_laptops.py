@@ -54,6 +54,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="as --ceremonies 2")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="go on from what is in it")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the report there too")
+    parser.add_argument("--no-run", action="store_true", help="only report what is kept")
     arguments = parser.parse_args(argv)
     count = 2 if arguments.quick else arguments.ceremonies
     if count < 1:
@@ -61,7 +62,8 @@ def main(argv: Sequence[str]) -> int:
     results = Results(Kept(arguments.keep))
     code = 0
     try:
-        asyncio.run(_measure(arguments.hil, count, arguments.only, results))
+        if not arguments.no_run:
+            asyncio.run(_measure(arguments.hil, count, arguments.only, results))
     except (PlanError, RigError) as error:
         print(f"bench hil: {error}", file=sys.stderr)
         return 2
@@ -70,8 +72,8 @@ def main(argv: Sequence[str]) -> int:
     conditions = [condition for condition in results.conditions.values() if condition.runs]
     text = as_markdown(conditions, results.facts)
     if arguments.report is not None:
-        command = " ".join(["scripts/bench", "hil", *argv])
-        arguments.report.write_text(HEADER.format(command=command) + text + "\n")
+        wanted = f"{count} wanted; a condition with fewer was stopped, and can go on"
+        arguments.report.write_text(HEADER.format(wanted=wanted) + text + "\n")
     print(json.dumps(as_json(conditions, results.facts), indent=1) if arguments.json else text)
     return code or int(not all(condition.well for condition in conditions))
 
@@ -149,8 +151,9 @@ def _schedule(count: int, only: str | None, *, rig: bool) -> Iterator[tuple[str,
 HEADER: Final = """\
 # Ceremonies between two laptops, measured
 
-Written by `{command}`; what is measured is described in [README.md](README.md).  Times are in
-milliseconds, from the scan hit to the proof on NEW's disk, without the typing.
+Written by `scripts/bench hil --keep FILE --report tests/hil/REPORT.md` ({wanted}).
+What is measured is described in [README.md](README.md): milliseconds from the scan hit to the
+proof on NEW's disk, without the typing.
 
 """
 

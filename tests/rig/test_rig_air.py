@@ -23,6 +23,7 @@ from rig.shell import GuestProcess
 pytestmark = [pytest.mark.rig, pytest.mark.asyncio(loop_scope="module")]
 
 EID = "a7" * 16
+PULLS = 3  # of a dongle; a kernel without the fix is gone after two or three
 PATH = {"PYTHONPATH": str(REPO / "tests")}
 
 
@@ -109,6 +110,20 @@ async def test_a_lost_link_is_noticed_at_both_ends(rig: Rig, fault: str) -> None
                 await event(peripheral, "disconnected")
         assert await process.wait() == 1
         assert b"link_lost" in await process.stderr.read()
+
+
+async def test_dongle_pulled_out_of_a_connection(rig: Rig) -> None:
+    """A kernel survives that its dongle goes while a link is up: Debian's own often does not."""
+    first, second = rig.laptops
+    central = ("python", "-m", "hil.echo_central", EID, "--rounds", "1000000")
+    for _ in range(PULLS):
+        async with echoing(first) as peripheral, second.spawn(*central, env=PATH) as process:
+            await event(peripheral, "subscribed")
+            await second.kill("btattach")
+            drop_links(rig.air)  # its controller has lost its power
+            assert await process.wait() == 1
+        second.plug_in()
+        await second.bluetooth_powered()
 
 
 async def test_traffic_is_written_as_btsnoop(rig: Rig, tmp_path: Path) -> None:
