@@ -4,8 +4,9 @@
     tls.pem       the server's certificate and its key
     backend.db    the database (SQLite, with -wal and -shm beside it while it runs), if it is here
     sms.jsonl     what the file port has sent, if SMS go there
+    policy.toml   the operator's limits, if there are any
 
-Everything is made at the first start, 0600 in a 0700 folder, and never overwritten: laptops
+All but the last is made at the first start, 0600 in a 0700 folder, and never overwritten: laptops
 have pinned both keys.
 """
 
