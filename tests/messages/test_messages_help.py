@@ -70,6 +70,8 @@ def test_wrong_usage_in_danish() -> None:
 
 def test_danish_leaves_nothing_behind() -> None:
     """The next command of the process speaks its own language."""
+    assert "Show this message and exit." in said("--help")
+    assert "Vis denne hjælp, og afslut." in said("--lang", "da", "--help")
     said("--lang", "da", "--help")
     assert (gettext.textdomain(), os.environ.get("LANGUAGE")) == ("messages", None)
     assert said("--help").startswith("Usage: ")

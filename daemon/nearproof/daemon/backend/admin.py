@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -12,14 +14,14 @@ from typing import Final
 from nearproof.crypto.primitives import Randomness
 from nearproof.daemon.backend import wire
 from nearproof.daemon.backend.copies import end
-from nearproof.daemon.backend.data_dir import open_data_dir
+from nearproof.daemon.backend.data_dir import DataDir, holds_backend, open_data_dir
 from nearproof.daemon.backend.enrolments import CODE_SIZE, hash_code
-from nearproof.daemon.backend.facts import Problem
+from nearproof.daemon.backend.errors import AccountUnknown, DeviceUnknown, NoBackendHere
 from nearproof.daemon.backend.outbox import Sms
 from nearproof.daemon.backend.policy import BackendPolicy
 from nearproof.daemon.backend.rules import require_settled
 from nearproof.daemon.backend.service import retire
-from nearproof.daemon.backend.wire import CeremonyState, DeviceState, EventKind, ServiceCode
+from nearproof.daemon.backend.wire import CeremonyState, DeviceState, EventKind
 from nearproof.daemon.locale import marked
 
 _GROUP: Final = 4  # characters of a code between hyphens
@@ -39,8 +41,9 @@ def invite(
 
     128 random bits in base32, in groups of four; once, for `policy.invite_lifetime` seconds.
     Only its hash is stored: it can be shown here and never again.  `phone` (E.164) is where an
-    account that is new gets its SMS.  Raises ValueError for a user ID or number that is none,
-    or where the account has no number.  An account's active laptops are told when it is used.
+    account that is new gets its SMS.  An account's active laptops are told when it is used.
+    Raises ValueError for a user ID or number that is none, or where the account has no number,
+    `Problem` (PHONE_CHANGED) while that is too new.
     """
     name = wire.account_name(account)
     encoded = base64.b32encode(randomness(CODE_SIZE)).decode().rstrip("=")
@@ -61,13 +64,13 @@ def set_phone(data_dir: Path, account: str, phone: str, *, database: str | None 
     """Change an account's phone number (E.164): counts after `policy.phone_settles` seconds.
 
     An open ceremony is cancelled, and every laptop told.  Raises ValueError for a number that
-    is none, `Problem` (NOT_FOUND) for an unknown account.
+    is none, `AccountUnknown`, `NoBackendHere`.
     """
     name, number = wire.account_name(account), _phone(phone)
-    with open_data_dir(data_dir, database) as data, data.store.write(name) as records:
+    with _opened(data_dir, database) as data, data.store.write(name) as records:
         known = records.account(name)
         if known is None:
-            raise Problem(ServiceCode.NOT_FOUND, "no such account")
+            raise AccountUnknown(name)
         if known.phone == number:
             return
         records.set_phone(known, number)
@@ -79,9 +82,14 @@ def set_phone(data_dir: Path, account: str, phone: str, *, database: str | None 
 
 
 def cancel(data_dir: Path, account: str, *, database: str | None = None) -> bool:
-    """Cancel the account's open ceremony, for somebody who calls; whether there was one."""
+    """Cancel the account's open ceremony, for somebody who calls; whether there was one.
+
+    Raises ValueError for a user ID that is none, `AccountUnknown`, `NoBackendHere`.
+    """
     name = wire.account_name(account)
-    with open_data_dir(data_dir, database) as data, data.store.write(name) as records:
+    with _opened(data_dir, database) as data, data.store.write(name) as records:
+        if records.account(name) is None:
+            raise AccountUnknown(name)
         ceremony = records.open_ceremony(name)
         if ceremony is None:
             return False
@@ -93,13 +101,13 @@ def cancel(data_dir: Path, account: str, *, database: str | None = None) -> bool
 def revoke(data_dir: Path, kid: bytes, *, database: str | None = None) -> None:
     """Revoke the device of this kid (16 bytes) at once; a copy that it has started is cancelled.
 
-    Raises `Problem` (UNKNOWN_DEVICE); a device that is not active stays as it is.
+    A device that is not active stays as it is.  Raises `DeviceUnknown`, `NoBackendHere`.
     """
-    with open_data_dir(data_dir, database) as data:
+    with _opened(data_dir, database) as data:
         with data.store.read() as records:
             found = records.device(kid)
         if found is None:
-            raise Problem(ServiceCode.UNKNOWN_DEVICE, "no such device")
+            raise DeviceUnknown(kid.hex())
         with data.store.write(found.account) as records:
             device = records.device(kid)
             if device is not None and device.state is DeviceState.ACTIVE:
@@ -108,15 +116,27 @@ def revoke(data_dir: Path, kid: bytes, *, database: str | None = None) -> None:
 
 
 def outbox(data_dir: Path, *, database: str | None = None) -> list[Sms]:
-    """The newest SMS, newest first; their codes are not among it."""
-    with open_data_dir(data_dir, database) as data, data.store.read() as records:
+    """The newest SMS, newest first; their codes are not among it.  Raises `NoBackendHere`."""
+    with _opened(data_dir, database) as data, data.store.read() as records:
         return records.sms()
 
 
 def verify_audit(data_dir: Path, *, database: str | None = None) -> dict[str, int]:
-    """How many entries the audit chain of each account has.  Raises `AuditBroken`."""
-    with open_data_dir(data_dir, database) as data, data.store.read() as records:
+    """How many entries the audit chain of each account has.
+
+    Raises `AuditBroken`, `NoBackendHere`.
+    """
+    with _opened(data_dir, database) as data, data.store.read() as records:
         return records.verify_audit()
+
+
+@contextmanager
+def _opened(data_dir: Path, database: str | None) -> Iterator[DataDir]:
+    """The folder of a backend that is there: a slip of the operator's must not make another."""
+    if not holds_backend(data_dir):
+        raise NoBackendHere(str(data_dir))
+    with open_data_dir(data_dir, database) as data:
+        yield data
 
 
 def _phone(text: str) -> str:

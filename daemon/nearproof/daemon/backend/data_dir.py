@@ -4,8 +4,9 @@
     tls.pem       the server's certificate and its key
     backend.db    the database (SQLite, with -wal and -shm beside it while it runs), if it is here
     sms.jsonl     what the file port has sent, if SMS go there
+    policy.toml   the operator's limits, if there are any
 
-Everything is made at the first start, 0600 in a 0700 folder, and never overwritten: laptops
+All but the last is made at the first start, 0600 in a 0700 folder, and never overwritten: laptops
 have pinned both keys.
 """
 
@@ -28,6 +29,7 @@ from nearproof.crypto.primitives import Randomness
 from nearproof.daemon.backend.certificate import self_signed
 from nearproof.daemon.backend.store import Store
 
+_ISSUER = "issuer.json"
 _KIND = "issuer-key"
 _VERSION = 1
 
@@ -54,6 +56,18 @@ class DataDir:
         return self.path / "tls.pem"
 
 
+def holds_backend(path: Path) -> bool:
+    """Whether a backend was ever started, or an account invited, in this folder.
+
+    Raises PermissionError for a folder that this user may not look into.
+    """
+    try:
+        (path / _ISSUER).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 @contextmanager
 def open_data_dir(
     path: Path, database: str | None = None, randomness: Randomness = os.urandom
@@ -61,11 +75,12 @@ def open_data_dir(
     """Open the folder, making what is missing; `database` is a URL in place of its SQLite file.
 
     Raises `FileDamaged` for a file that is not what it should be or that others may read,
-    `SchemaUnknown` for a database of another version, `DatabaseRefused` for another kind.
+    `SchemaUnknown` for a database of another version, `DatabaseRefused` for another kind,
+    `DatabaseDamaged` for a file that is none, `DatabaseAway` where it cannot be opened.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(path):
-        issuer = _issuer(path / "issuer.json", randomness)
+        issuer = _issuer(path / _ISSUER, randomness)
         pin = _certificate_pin(path / "tls.pem")
         store = Store(database or _sqlite_url(path / "backend.db"))
     try:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
 
 from nearproof.daemon.backend.errors import DatabaseRefused
+from nearproof.daemon.locale import marked
 
 THREADS: Final = 8  # readers and the writer of a process; more would only wait for each other
 LOCK_TIMEOUT: Final = 10.0  # seconds to wait for other writers
@@ -21,6 +22,7 @@ LOCK_TIMEOUT: Final = 10.0  # seconds to wait for other writers
 _SQLITE_TRANSIENT: Final = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL}
 )
+_SQLITE_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 # Connection lost, resources, operator's shutdown, deadlock, serialization, lock timeout; and a
 # key that somebody else has inserted first: asked again, that meets its own refusal.
 _POSTGRES_TRANSIENT: Final = ("08", "53", "57", "40", "55P03", "23505")
@@ -39,6 +41,9 @@ class Database(Protocol):
 
     def transient(self, error: BaseException | None) -> bool:
         """Whether this is the state of the disk, the server or a lock, and no mistake of ours."""
+
+    def damaged(self, error: BaseException | None) -> bool:
+        """Whether what is stored is no database, or no longer a whole one."""
 
 
 class Sqlite:
@@ -67,8 +72,11 @@ class Sqlite:
 
     def transient(self, error: BaseException | None) -> bool:
         """Whether the file or its disk is busy or full."""
-        code = error.sqlite_errorcode if isinstance(error, sqlite3.Error) else 1
-        return code & 0xFF in _SQLITE_TRANSIENT  # the primary code of an extended one
+        return _sqlite_code(error) in _SQLITE_TRANSIENT
+
+    def damaged(self, error: BaseException | None) -> bool:
+        """Whether the file is another program's, or has lost pages."""
+        return _sqlite_code(error) in _SQLITE_DAMAGED
 
 
 class Postgres:
@@ -81,7 +89,13 @@ class Postgres:
         self._url = url
 
     def engine(self) -> Engine:
-        """Connections to it."""
+        """Connections to it.  Raises `DatabaseRefused` where its driver is not installed."""
+        try:
+            import psycopg  # noqa: F401 - an extra of the package
+        except ImportError:
+            raise DatabaseRefused(
+                marked("for PostgreSQL install nearproof[postgresql], which brings psycopg")
+            ) from None
         return create_engine(
             self._url.replace("postgresql://", "postgresql+psycopg://", 1),
             pool_size=THREADS,
@@ -101,19 +115,38 @@ class Postgres:
         state = getattr(error, "sqlstate", None)
         return state is None or state.startswith(_POSTGRES_TRANSIENT)
 
+    def damaged(self, error: BaseException | None) -> bool:
+        """Never told to a client as such."""
+        return False
+
+
+_ADDRESS: Final = marked("an address is sqlite:///PATH or postgresql://USER@HOST:PORT/NAME")
+
 
 def database(url: str) -> Database:
     """The database at `sqlite:///PATH` or `postgresql://...`.  Raises `DatabaseRefused`."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise DatabaseRefused(_ADDRESS) from None
     if parts.password is not None or "password=" in parts.query:
-        raise DatabaseRefused("no password in the address: use PGPASSFILE or peer authentication")
+        raise DatabaseRefused(
+            marked("no password in the address: use PGPASSFILE or peer authentication")
+        )
     match parts.scheme:
         case "sqlite":
             return Sqlite(url.removeprefix("sqlite:///"))
         case "postgresql":
             return Postgres(url)
         case _:
-            raise DatabaseRefused("an address is sqlite:///PATH or postgresql://...")
+            raise DatabaseRefused(_ADDRESS)
+
+
+def _sqlite_code(error: BaseException | None) -> int:
+    """The primary code of an extended one."""
+    # 3.11 has none where SQLite never spoke: SQLITE_ERROR, the code of mistakes.
+    return (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR) & 0xFF
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

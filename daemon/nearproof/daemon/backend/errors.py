@@ -26,3 +26,23 @@ class SmsPortUnknown(Exception):
 
 class PolicyRefused(Exception):
     """The policy file is no TOML, or says what no limit can be."""
+
+
+class NoBackendHere(Exception):
+    """The folder holds no backend; nothing was made in it."""
+
+
+class AccountUnknown(Exception):
+    """No account has this user ID."""
+
+
+class DeviceUnknown(Exception):
+    """No laptop has this key id."""
+
+
+class DatabaseDamaged(Exception):
+    """The file is no database, or no longer a whole one; nothing was changed."""
+
+
+class DatabaseAway(Exception):
+    """The database cannot be opened now."""

@@ -15,17 +15,20 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from nearproof.daemon.backend.databases import LOCK_TIMEOUT, database
+from nearproof.daemon.backend.errors import DatabaseAway, DatabaseDamaged
 from nearproof.daemon.backend.facts import Millis, Problem
 from nearproof.daemon.backend.migrations import migrate
 from nearproof.daemon.backend.records import Records
 from nearproof.daemon.backend.schema import accounts
 from nearproof.daemon.backend.wire import ServiceCode
+from nearproof.daemon.locale import marked
 
 
 class Store:
-    """The database of one backend.  Thread-safe; raises `SchemaUnknown` on opening.
+    """The database of one backend.  Thread-safe.
 
-    `url`: sqlite:///PATH or postgresql://...
+    `url`: sqlite:///PATH or postgresql://...  Raises on opening: `DatabaseRefused`,
+    `DatabaseAway`, `DatabaseDamaged`, `SchemaUnknown`.
     """
 
     def __init__(self, url: str) -> None:
@@ -33,7 +36,22 @@ class Store:
         self._engine = self._database.engine()
         # SQLite makes waiting writers poll; within a process a lock queues them instead.
         self._writers = threading.Lock() if self._database.serial else None
-        migrate(self._engine)
+        self._open()
+
+    def _open(self) -> None:
+        """Connect, and bring the schema up to date."""
+        connected = False
+        try:
+            self._engine.connect().close()
+            connected = True
+            migrate(self._engine)
+        except DBAPIError as error:
+            self.close()
+            if self._database.damaged(error.orig):
+                raise DatabaseDamaged(_first_line(error)) from error
+            if not connected or self._database.transient(error.orig):
+                raise DatabaseAway(_first_line(error)) from error
+            raise
 
     def close(self) -> None:
         """Close every connection."""
@@ -83,10 +101,17 @@ class Store:
                     # After the lock: whoever waited for it must not decide by an older time.
                     yield Records(connection, self.clock(connection))
         except DBAPIError as error:
+            if self._database.damaged(error.orig):
+                raise DatabaseDamaged(_first_line(error)) from error
             if not self._database.transient(error.orig):
                 raise
             raise _busy() from error  # rolled back: nothing has happened
 
 
+def _first_line(error: DBAPIError) -> str:
+    """What the driver says; the lines below it explain, and fit no sentence."""
+    return str(error.orig).partition("\n")[0]
+
+
 def _busy() -> Problem:
-    return Problem(ServiceCode.BUSY, "the database cannot take this now", seconds=1)
+    return Problem(ServiceCode.BUSY, marked("the database cannot take this now"), seconds=1)

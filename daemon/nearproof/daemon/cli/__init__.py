@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from nearproof.daemon.cli.backend import backend
+from nearproof.daemon.cli.completion import completion
 from nearproof.daemon.cli.demo import demo
 from nearproof.daemon.cli.doctor import doctor
 from nearproof.daemon.cli.language import Program
@@ -58,5 +59,5 @@ def main(
     context.obj = Options(home, as_json, lang, no_input, verbose)
 
 
-for command in (old, new, join, doctor, verify, backend, demo):
+for command in (old, new, join, doctor, verify, backend, demo, completion):
     main.add_command(command)

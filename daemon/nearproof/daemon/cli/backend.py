@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +39,15 @@ def _data(data: Path | None) -> Path:
     return data or default_home() / "backend"
 
 
+@contextmanager
+def _typed_well() -> Iterator[None]:
+    """A ValueError about what was typed is wrong usage."""
+    try:
+        yield
+    except ValueError as error:
+        raise click.UsageError(_(str(error))) from None
+
+
 @click.group()
 def backend() -> None:
     """Run the backend that issues grants and accepts proofs."""
@@ -53,7 +65,7 @@ def backend() -> None:
 @click.option("--reached-at", metavar="HOST", help="What laptops call this machine, if not HOST.")
 @click.option(
     "--wait",
-    type=click.IntRange(min=0),
+    type=click.IntRange(min=0, max=366 * 86_400),  # as the policy's bounds
     help="Waiting time in seconds, whatever the policy says.  [default: an hour]",
 )
 @policy_option
@@ -154,10 +166,8 @@ def invite(
         from nearproof.daemon.backend.policy import policy_in
 
         policy = policy_in(_data(data), policy_file)
-        try:
+        with _typed_well():
             code = invite(_data(data), account, policy, phone=phone, database=database)
-        except ValueError as error:
-            raise click.UsageError(_(str(error))) from None
         seconds = policy.invite_lifetime
         console.tell("invited", account=account, activation_code=code, seconds=seconds)
         console.show(code)
@@ -179,10 +189,8 @@ def phone(
     def work(console: Console) -> None:
         from nearproof.daemon.backend.admin import set_phone
 
-        try:
+        with _typed_well():
             set_phone(_data(data), account, number, database=database)
-        except ValueError as error:
-            raise click.UsageError(_(str(error))) from None
         console.tell("phone_changed", account=account)
 
     options.run_plain("backend", work)
@@ -199,7 +207,8 @@ def cancel(options: Options, data: Path | None, database: str | None, account: s
     def work(console: Console) -> None:
         from nearproof.daemon.backend.admin import cancel
 
-        cancelled = cancel(_data(data), account, database=database)
+        with _typed_well():
+            cancelled = cancel(_data(data), account, database=database)
         console.tell("cancelled" if cancelled else "nothing_to_cancel", account=account)
 
     options.run_plain("backend", work)
@@ -212,10 +221,9 @@ def cancel(options: Options, data: Path | None, database: str | None, account: s
 @click.pass_obj
 def revoke(options: Options, data: Path | None, database: str | None, device: str) -> None:
     """Revoke the laptop with the key id DEVICE (32 hex digits)."""
-    try:
-        kid = bytes.fromhex(device)
-    except ValueError:
-        raise click.BadParameter(_("a key id is 32 hex digits"), param_hint="DEVICE") from None
+    if not re.fullmatch("[0-9a-fA-F]{32}", device):
+        raise click.BadParameter(_("a key id is 32 hex digits"), param_hint="DEVICE")
+    kid = bytes.fromhex(device)
 
     def work(console: Console) -> None:
         from nearproof.daemon.backend.admin import revoke

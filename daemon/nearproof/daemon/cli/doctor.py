@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +64,7 @@ def doctor(
 def _examine(console: Console, target: Target, only: tuple[str, ...]) -> int:
     """Look, tell, and return the exit code."""
     import asyncio
+    from shutil import get_terminal_size
 
     from nearproof.daemon.doctor.examination import examine, exit_code
     from nearproof.daemon.doctor.report import record, table
@@ -74,7 +74,7 @@ def _examine(console: Console, target: Target, only: tuple[str, ...]) -> int:
         for finding in findings:
             console.line({"role": target.role, **record(finding, console.language)})
     else:
-        width = shutil.get_terminal_size().columns
+        width = get_terminal_size().columns
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         lines = table(target.role, findings, console.language, width=width, colour=colour)
         console.show("\n".join(lines))

@@ -73,6 +73,7 @@ def _in(language: Language, command: Any) -> Any:
     if getattr(copied, "help", None):
         copied.help = translated(inspect.cleandoc(copied.help), language)
     if isinstance(copied, click.Command):
+        copied._help_option = None  # click keeps the first that it made, whatever the language
         copied.params = [_in(language, param) for param in copied.params]
     if isinstance(copied, click.Group):
         copied.commands = {name: _in(language, each) for name, each in copied.commands.items()}

@@ -30,7 +30,12 @@ def new() -> None:
     help="/dev/videoN (default /dev/video0), image:FILE, video:FILE, frames:FOLDER, or "
     "lens:FILE[?seed=N] (photographs a picture through a lens model).",
 )
-@click.option("--image", metavar="FILE", help="Read the QR code from this picture.")
+@click.option(
+    "--image",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Read the QR code from this picture.",
+)
 @click.option("--typed", is_flag=True, help="Type the text above the QR code.")
 @click.option("--user-id", metavar="USER", help="The account's user ID.  [default: ask]")
 @label_option

@@ -12,6 +12,7 @@ from nearproof.daemon.cli.options import Command, Options, pin_option
 if TYPE_CHECKING:
     from nearproof.daemon.laptop import Laptop
 
+VIEWS = ("terminal", "window", "png:", "svg:")
 FILES = ("png:", "svg:")  # shown elsewhere, so that this screen does not matter
 
 radio_option = click.option(
@@ -34,6 +35,7 @@ def old() -> None:
     metavar="VIEW",
     default="terminal",
     show_default=True,
+    shell_complete=lambda _context, _param, typed: [v for v in VIEWS if v.startswith(typed)],
     help="Where the QR code is shown: terminal, window, png:FILE or svg:FILE.",
 )
 @click.option(

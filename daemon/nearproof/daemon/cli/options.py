@@ -64,10 +64,10 @@ pin_option = click.option(
 
 
 def default_home() -> Path:
-    """The user's data folder for nearproof (XDG base directories)."""
-    import platformdirs
-
-    return platformdirs.user_data_path("nearproof")
+    """The user's data folder for nearproof (XDG Base Directory Specification 0.8)."""
+    given = os.environ.get("XDG_DATA_HOME", "")
+    share = given if os.path.isabs(given) else os.path.expanduser("~/.local/share")
+    return Path(share, "nearproof")
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from enum import Enum
 
 from nearproof.crypto.errors import RefusalCode, VerificationError
 from nearproof.crypto.session.actions import Ended
+from nearproof.daemon.backend.facts import Problem
 from nearproof.daemon.backend.wire import Listed, ServiceCode
 from nearproof.daemon.console import Front
-from nearproof.daemon.locale import Language, filled
+from nearproof.daemon.locale import Language, filled, translated
 from nearproof.daemon.logs import log
 from nearproof.daemon.outcomes import (
     desktop,
@@ -119,7 +120,7 @@ def sentence(error: BaseException, language: Language) -> str:
     return filled(
         outcome.text,
         language,
-        detail=_detail(error),
+        detail=translated(_detail(error), language),  # some are sentences of ours
         code=getattr(error, "code", ""),
         duration=duration(getattr(error, "seconds", None) or 0, language),
     )
@@ -148,6 +149,10 @@ def _keys(error: BaseException) -> list[Enum | type[BaseException]]:
             keys.append(VerificationError)
         case ProviderError(reason=ProviderReason.REFUSED) if error.code in set(ServiceCode):
             keys.append(ServiceCode(error.code))
+        case Problem():  # at the operator's console there is no client between
+            keys.append(error.code)
+        case _:
+            pass
     reason = getattr(error, "reason", None)
     if isinstance(reason, Enum):
         keys.append(reason)

@@ -6,8 +6,13 @@ from nearproof.config.files import FileDamaged
 from nearproof.config.home import HomeBusy
 from nearproof.crypto.errors import LocalError, MalformedCode, PeerError, VerificationError
 from nearproof.daemon.backend.errors import (
+    AccountUnknown,
     AuditBroken,
+    DatabaseAway,
+    DatabaseDamaged,
     DatabaseRefused,
+    DeviceUnknown,
+    NoBackendHere,
     PolicyRefused,
     SchemaUnknown,
     SmsPortUnknown,
@@ -76,6 +81,37 @@ LAPTOP: Rows = (
         _E.USAGE,
         _W.YOURS,
         "That database cannot be used: {detail}.",
+    ),
+    Outcome(
+        DatabaseAway,
+        _E.TRY_AGAIN,
+        _W.BACKEND,
+        "The database cannot be opened ({detail}). Nothing was changed.",
+    ),
+    Outcome(
+        DatabaseDamaged,
+        _E.TRY_AGAIN,
+        _W.BACKEND,
+        "The database is damaged ({detail}). It was left as it is: restore it from a backup.",
+    ),
+    Outcome(
+        NoBackendHere,
+        _E.USAGE,
+        _W.YOURS,
+        "There is no backend in {detail}. Name its folder with --data, or start one there with "
+        "`nearproof backend serve`.",
+    ),
+    Outcome(
+        AccountUnknown,
+        _E.USAGE,
+        _W.YOURS,
+        "There is no account “{detail}”. `nearproof backend invite` makes one.",
+    ),
+    Outcome(
+        DeviceUnknown,
+        _E.USAGE,
+        _W.YOURS,
+        "No laptop has the key id {detail}.",
     ),
     Outcome(
         PolicyRefused,

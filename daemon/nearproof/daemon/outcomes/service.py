@@ -49,6 +49,12 @@ BACKEND: Rows = (
         "The backend refused ({code}: {detail}).",
     ),
     Outcome(
+        ServiceCode.BUSY,
+        _E.TRY_AGAIN,
+        _W.BACKEND,
+        "The backend cannot work just now ({detail}). Try again in a while.",
+    ),
+    Outcome(
         ServiceCode.UNKNOWN_DEVICE,
         _E.REVOKED,
         _W.BACKEND,

@@ -15,6 +15,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from nearproof.daemon.backend.errors import SmsPortUnknown
+from nearproof.daemon.locale import marked
 
 WEBHOOK_TIMEOUT: Final = 10.0  # seconds
 
@@ -77,7 +78,7 @@ class WebhookPort:
         parts = urlsplit(url)
         local = parts.hostname in ("127.0.0.1", "::1", "localhost")
         if parts.scheme != "https" and not (parts.scheme == "http" and local):
-            raise SmsPortUnknown("a webhook is https://..., or http:// on this machine")
+            raise SmsPortUnknown(marked("a webhook is https://..., or http:// on this machine"))
         self._url = url
         self._token = token
         self._context = context
@@ -128,4 +129,4 @@ def port_named(name: str, folder: Path) -> SmsPort:
 
             return ModemPort()
         case _:
-            raise SmsPortUnknown("file, console, webhook:URL or modem")
+            raise SmsPortUnknown(marked("use file, console, webhook:URL or modem"))

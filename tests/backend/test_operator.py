@@ -1,0 +1,170 @@
+"""What the operator types wrong, or finds broken: a named end in both languages, never a bug."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from nearproof.daemon.backend.admin import invite, set_phone
+from nearproof.daemon.backend.policy import BackendPolicy, bounds
+from nearproof.daemon.cli import main
+from nearproof.daemon.cli.backend import serve
+from nearproof.daemon.outcomes.kinds import Exit
+
+KID = "00" * 16
+IN_FOLDER = ("outbox", "cancel anna", "phone anna +4511111111", f"revoke {KID}", "audit verify")
+OPENS = (*IN_FOLDER, "invite anna", "serve --listen 127.0.0.1:0")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A backend's folder with the account anna."""
+    data = tmp_path_factory.mktemp("operator") / "data"
+    invite(data, "anna", BackendPolicy(), phone="+4512345678")
+    return data
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of it that a test may spoil."""
+    yield Path(shutil.copytree(made, tmp_path / "data"))
+
+
+def run(data: Path, command: str, *more: str, lang: str = "en") -> Result:
+    arguments = ["--lang", lang, "backend", *command.split(), "--data", str(data), *more]
+    return CliRunner().invoke(main, arguments)
+
+
+@pytest.mark.parametrize(
+    ("command", "en", "da"),
+    [
+        ("phone bob +4511111111", "There is no account “bob”.", "Der er ingen konto “bob”."),
+        ("cancel bob", "There is no account “bob”.", "Der er ingen konto “bob”."),
+        ("cancel a!b", "a user ID has letters, digits", "et bruger-ID har kun bogstaver"),
+        ("phone a!b +4511111111", "a user ID has letters", "et bruger-ID har kun bogstaver"),
+        ("phone anna 11111111", "a phone number has a plus", "et telefonnummer har plus"),
+        ("phone anna +45", "a phone number has a plus", "et telefonnummer har plus"),
+        ("invite --phone 7 bob", "a phone number has a plus", "et telefonnummer har plus"),
+        ("invite bob", "a new account needs a phone", "en ny konto skal have"),
+        ("invite a!b", "a user ID has letters", "et bruger-ID har kun bogstaver"),
+        (f"revoke {KID}", f"No laptop has the key id {KID}.", f"har nøgle-id'et {KID}."),
+        ("revoke 00", "a key id is 32 hex digits", "32 hexcifre"),
+        (f"revoke {'zz' * 16}", "a key id is 32 hex digits", "32 hexcifre"),
+        ("serve --wait -1", "is not in the range", "er ikke i området"),
+        ("serve --wait 31622401", "is not in the range", "er ikke i området"),
+        ("serve --listen 8443", "use HOST:PORT", "brug HOST:PORT"),
+        ("serve --listen localhost:65536", "use HOST:PORT", "brug HOST:PORT"),
+        ("serve --sms pigeon", "use file, console", "brug file, console"),
+        ("serve --sms webhook:http://192.0.2.1/", "a webhook is https", "en webhook er https"),
+        ("serve --policy missing.toml", "no such file: missing.toml", "Filen findes ikke"),
+        ("policy --policy missing.toml", "no such file: missing.toml", "Filen findes ikke"),
+    ],
+)
+def test_what_was_typed_wrong(data: Path, command: str, en: str, da: str) -> None:
+    """Wrong usage, said in words that name it; nothing is changed."""
+    english, danish = run(data, command), run(data, command, lang="da")
+    assert (english.exit_code, danish.exit_code) == (Exit.USAGE, Exit.USAGE)
+    assert en in english.output
+    assert da in danish.output
+
+
+def test_a_number_that_does_not_count_yet(data: Path) -> None:
+    """No invitation on a number that was just changed; the operator is told how long."""
+    set_phone(data, "anna", "+4511111111")
+    refused = run(data, "invite anna")
+    assert refused.exit_code == Exit.WAITING
+    assert "it counts in 120 hours" in refused.output
+    assert "det gælder om 120 timer" in run(data, "invite anna", lang="da").output
+
+
+@pytest.mark.parametrize("command", IN_FOLDER)
+def test_a_folder_without_a_backend(tmp_path: Path, command: str) -> None:
+    """A slip in --data makes no second backend, whose audit chain would hold."""
+    for absent in (tmp_path / "absent", tmp_path):
+        refused = run(absent, command)
+        assert refused.exit_code == Exit.USAGE
+        assert f"There is no backend in {absent}." in refused.output
+    assert "Der er ingen server i " in run(tmp_path, command, lang="da").output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", OPENS)
+@pytest.mark.parametrize("damage", ["foreign", "torn"])
+def test_a_damaged_database(data: Path, command: str, damage: str) -> None:
+    """Another program's file, or one that has lost its end: named, and left as it is."""
+    file = data / "backend.db"
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+    connection.close()
+    for beside in data.glob("backend.db-*"):
+        beside.unlink()
+    spoilt = b"not a database " * 999 if damage == "foreign" else file.read_bytes()[:9000]
+    file.write_bytes(spoilt)
+    refused = run(data, command, lang="da" if damage == "torn" else "en")
+    assert refused.exit_code == Exit.TRY_AGAIN
+    assert ("The database is damaged" if damage == "foreign" else "beskadiget") in refused.output
+    assert file.read_bytes() == spoilt
+
+
+@pytest.mark.parametrize("command", OPENS)
+@pytest.mark.parametrize(
+    ("url", "exit", "en", "da"),
+    [
+        ("anything", Exit.USAGE, "an address is", "en adresse er"),
+        ("mysql://db/x", Exit.USAGE, "an address is", "en adresse er"),
+        ("postgresql://[::1", Exit.USAGE, "an address is", "en adresse er"),
+        ("postgresql://db:port/x", Exit.USAGE, "an address is", "en adresse er"),
+        ("postgresql://a:b@db/x", Exit.USAGE, "no password in", "ingen adgangskode i"),
+        (
+            "postgresql://127.0.0.1:1/x",
+            Exit.TRY_AGAIN,
+            "The database cannot be opened",
+            "Databasen kan ikke åbnes",
+        ),
+        (
+            "sqlite:////proc/none/backend.db",
+            Exit.TRY_AGAIN,
+            "The database cannot be opened",
+            "Databasen kan ikke åbnes",
+        ),
+    ],
+)
+def test_an_address_that_is_no_database(
+    data: Path, command: str, url: str, exit: Exit, en: str, da: str
+) -> None:
+    """Not an address, or one where nothing answers; the address's password is not repeated."""
+    refused = run(data, command, "--database", url)
+    assert refused.exit_code == exit
+    assert en in refused.output
+    assert "\n\t" not in refused.output  # what the driver explains below its first line
+    assert da in run(data, command, "--database", url, lang="da").output
+
+
+def test_a_driver_that_is_not_installed(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL is an extra of the package: the error says which."""
+    monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
+    refused = run(data, "outbox", "--database", "postgresql://db/x")
+    assert refused.exit_code == Exit.USAGE
+    assert "nearproof[postgresql]" in refused.output
+
+
+def test_programs_are_told_too(data: Path) -> None:
+    """With --json the failure is an event with its reason."""
+    refused = run(data, "cancel bob", "--json")
+    event = json.loads(refused.stdout)
+    assert (event["event"], event["reason"]) == ("failed", "AccountUnknown")
+    assert (event["exit"], event["whose"]) == (Exit.USAGE, "yours")
+
+
+def test_the_bounds_of_wait_are_the_policys() -> None:
+    """The flag would not load the policy for its help: the number is written twice."""
+    flag = next(param for param in serve.params if param.name == "wait")
+    assert isinstance(flag.type, click.IntRange)
+    assert (flag.type.min, flag.type.max) == bounds("wait")
