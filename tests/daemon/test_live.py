@@ -363,9 +363,7 @@ async def test_the_end_of_input_is_nobody(seat: tuple[LiveConsole, int]) -> None
 async def test_what_is_to_be_copied_stays_above(glass: Glass) -> None:
     """A fix line must not be drawn over; neither must what a library warns of."""
     console = LiveConsole(plan="old", role="old", err=glass, out=glass)
-    console.tell(
-        "check_failed", "c", check="bt.powered", problem="off", fix="bluetoothctl power on"
-    )
+    console.tell("unfit", "c", check="bt.powered", problem="off", fix="bluetoothctl power on")
     print("a library's warning", file=sys.stderr)
     console.tell("fit", "a-c", active=1, devices=3)
     console.close()

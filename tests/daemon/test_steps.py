@@ -113,7 +113,7 @@ async def test_a_laptop_without_bluetooth_orders_nothing(desk: Desk, bus: Privat
     with pytest.raises(NotReady) as refused:
         await desk.shows(side)
     assert (refused.value.reason, refused.value.detail) == (Unready.BLUETOOTH, "bt.service")
-    (check,) = [event for event in side.out.events if event["event"] == "check_failed"]
+    (check,) = [event for event in side.out.events if event["event"] == "unfit"]
     assert (check["step"], check["fix"]) == ("c", "sudo systemctl enable --now bluetooth")
     assert not await ordered(desk, side)
     assert report(side.laptop.console, refused.value) == Exit.BLUETOOTH

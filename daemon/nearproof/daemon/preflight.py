@@ -53,9 +53,7 @@ async def _ready(laptop: Laptop, role: str, step: str, areas: Sequence[str]) -> 
         await power_on(laptop.settings.radio.partition(":")[2] or "hci0")
         failed = await _failed(laptop, role, areas)
     for each in failed:
-        laptop.console.tell(
-            "check_failed", step, check=each["id"], problem=each["text"], fix=each["fix"]
-        )
+        laptop.console.tell("unfit", step, check=each["id"], problem=each["text"], fix=each["fix"])
     if failed:
         raise NotReady(Unready.named(failed[0]["exit"]), failed[0]["id"])
 

@@ -89,7 +89,7 @@ TEXTS: dict[str, Sentence] = {
         "This laptop gets a copy from your old one: run `nearproof old copy` there, and come back "
         "when it shows the QR code."
     ),
-    "check_failed": "{check}: {problem}. To mend it:  {fix}",
+    "unfit": "{check}: {problem}. To mend it:  {fix}",
     "slot_taken": (
         "Active since {since}: “{label}”. To revoke it:  nearproof devices revoke {kid}"
     ),

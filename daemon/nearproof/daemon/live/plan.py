@@ -72,7 +72,7 @@ INSTEAD: Final = {"waiting": marked("You may close this; run the same command ag
 """Pinned in place of a sentence that grows old while the countdown runs."""
 
 ALOUD: Final = frozenset(
-    {"copy_information", "new_information", "check_failed", "slot_taken", "screen_x11"}
+    {"copy_information", "new_information", "unfit", "slot_taken", "screen_x11"}
     | {"screen_no_pipewire", "terminal_too_small"}
 )
 """What is said above the view and stays there: long, or to be copied."""
