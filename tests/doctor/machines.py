@@ -99,6 +99,7 @@ BLUETOOTH: list[tuple[str, Any, Status]] = [
 
 WEBCAM = CameraFacts("/dev/video0", name="Integrated Camera")
 TYPED = CameraFacts("typed", camera=False)
+PICTURE = CameraFacts("image:qr.png", camera=False)
 
 
 def refused(reason: CameraReason, other: str = "", source: str = "/dev/video0") -> CameraFacts:
@@ -110,6 +111,7 @@ READS = DecoderFacts(Rehearsed(confined=True, zbar=True))
 SCAN: list[tuple[str, Any, Status]] = [
     ("cam.device", WEBCAM, OK),
     ("cam.device", TYPED, SKIPPED),
+    ("cam.device", PICTURE, SKIPPED),
     ("cam.device", refused(CameraReason.PERMISSION), OK),
     ("cam.device", refused(CameraReason.BUSY), FAIL),
     ("cam.device", refused(CameraReason.BUSY, source="camera"), FAIL),

@@ -25,6 +25,8 @@ from nearproof.config.settings import Settings
 from nearproof.daemon.backend import data_dir
 from nearproof.daemon.cli import main as program
 from nearproof.daemon.cli.options import Command
+from nearproof.daemon.doctor.checks import Role
+from nearproof.daemon.doctor.examination import AREAS
 
 ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "daemon" / "man" / "man1"
@@ -101,6 +103,8 @@ def _page(name: str, command: click.Command) -> str:
     ]
     if any(_records(command, context)):
         body += [*_section("OPTIONS"), *_options(command, context)]
+    if name == "doctor":
+        body += [*_section("CHECKS"), *_checks()]
     below = list(_below(command, context))
     if below:
         body += _section("COMMANDS")
@@ -123,6 +127,14 @@ def _below(
             if not isinstance(sub, click.Group) or sub.invoke_without_command:
                 yield sub, its_context
             yield from _below(sub, its_context)
+
+
+def _checks() -> Iterator[str]:
+    """What the doctor looks at, and as what machine."""
+    for check in (check for area in AREAS for check in area.checks):
+        roles = ", ".join(role for role in Role if role in check.roles)
+        asked = inspect.cleandoc(check.judge.__doc__ or "").partition("\n")[0]
+        yield from (".TP", rf".B {_escaped(check.id)}", *_text(f"{asked}  [{roles}]"))
 
 
 def _head(name: str, summary: str) -> list[str]:
@@ -167,7 +179,7 @@ def _records(command: click.Command, context: click.Context) -> Iterator[tuple[s
     """Its flags but for --help, and those that every command has: nearproof(1) has them."""
     common = {"as_json", "lang", "no_input"} if isinstance(command, Command) else set()
     for param in command.params:
-        record = param.get_help_record(context)
+        record = param.get_help_record(context) if isinstance(param, click.Option) else None
         if record and param.name not in common:
             yield record
 

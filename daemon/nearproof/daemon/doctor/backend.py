@@ -82,7 +82,7 @@ def joined(facts: BackendFacts) -> Result:
 
 
 def reachable(facts: BackendFacts) -> Result:
-    """It answers, and can work."""
+    """The backend answers, and can work."""
     match facts.reason:
         case _ if facts.url is None:
             return NOT_YET
@@ -96,10 +96,9 @@ def reachable(facts: BackendFacts) -> Result:
             )
         case _:
             return fail(
-                "the backend cannot be used now ({reason}: {detail}); ask who runs it",
+                "the backend cannot be used now ({detail}); ask who runs it",
                 "nearproof doctor backend",
-                reason=facts.reason,
-                detail=facts.detail,
+                detail=facts.detail or facts.reason,
             )
 
 

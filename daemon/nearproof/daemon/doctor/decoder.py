@@ -49,7 +49,7 @@ async def gather(_target: Target) -> DecoderFacts:
 
 
 def starts(facts: DecoderFacts) -> Result:
-    """It starts, and reads a code of its own."""
+    """The QR reader starts, and reads a code of its own."""
     if facts.word is None:
         return fail(
             "the QR reader does not start ({lost})",
@@ -72,7 +72,7 @@ def zbar(facts: DecoderFacts) -> Result:
 
 
 def seccomp(facts: DecoderFacts) -> Result:
-    """It gives up its rights before it looks at a picture."""
+    """The QR reader gives up its rights before it looks at a picture."""
     if facts.word is None:
         return NOT_YET
     if not facts.word.confined:

@@ -141,10 +141,9 @@ def reader(facts: FingerprintFacts) -> Result:
             return warn("the fingerprint reader knows no finger of this user", "fprintd-enroll")
         case _:
             return warn(
-                "the fingerprint reader does not answer ({reason}: {detail})",
+                "the fingerprint reader does not answer ({detail})",
                 "sudo systemctl restart fprintd",
-                reason=facts.reason,
-                detail=facts.detail,
+                detail=facts.detail or facts.reason,
             )
 
 

@@ -85,7 +85,7 @@ def whole(facts: HomeFacts) -> Result:
 
 
 def rights(facts: HomeFacts) -> Result:
-    """This user can read them, and nobody else can."""
+    """This user can read those files, and nobody else can."""
     if facts.unreadable:
         return fail(
             "this user may not read {file}",
