@@ -56,18 +56,6 @@ async def _copy(laptop: Laptop, view: View, key: DeviceKey) -> None:
             await driver.close()
 
 
-async def cancel(laptop: Laptop) -> None:
-    """Cancel the copy that was ordered here; a later one starts with a new waiting time."""
-    device = laptop.device()
-    async with Provider(laptop.backend(), DeviceKey.from_seed(device.seed)) as provider:
-        running = await _running(provider)
-        if running is None:
-            laptop.console.tell("no_copy_here")
-            return
-        await provider.cancel(running.id)
-    laptop.console.tell("cancelled", account=device.account)
-
-
 async def _wait(laptop: Laptop, provider: Provider) -> Ceremony:
     """Steps 1-7: order the copy, or find the one ordered; then wait by the server's clock."""
     ceremony = await _ordered(laptop, provider)
