@@ -1,0 +1,110 @@
+"""Every command of the two roles, with a daemon on each laptop and without: the same words."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from control.running import Daemon, daemon
+from nearproof.daemon.demo.stage import Event, Stage, open_stage
+
+
+@pytest.fixture(params=["daemon", "alone"])
+async def stage(
+    request: pytest.FixtureRequest, tmp_path: Path, runtime: Path
+) -> AsyncIterator[Stage]:
+    """A backend, an air, and OLD, active; a daemon for each laptop or none."""
+    async with contextlib.AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(
+            open_stage(tmp_path, wait=0, seed=1, watch=lambda _: None)
+        )
+        stage.daemons = {}  # type: ignore[attr-defined]
+        if request.param == "daemon":
+            for name in ("old", "new"):
+                running: Daemon = await stack.enter_async_context(daemon(tmp_path / name, runtime))
+                stage.daemons[name] = running  # type: ignore[attr-defined]
+        await stage.enrol("old")
+        yield stage
+
+
+async def said(
+    stage: Stage, name: str, *arguments: str, typed: str = ""
+) -> tuple[int, list[Event]]:
+    """One command to its end: its exit code and everything it told."""
+    actor = await stage.run(name, *arguments)
+    if typed:
+        actor.type(typed)
+    code = await actor.exit_code()
+    return code, actor.told
+
+
+async def test_a_whole_copy_and_what_each_laptop_says_of_it(stage: Stage) -> None:
+    """Copied, listed, revoked: `status` and `devices` say so on both laptops."""
+    code, (standing,) = await said(stage, "old", "status")
+    assert (code, standing["state"], standing["next"]) == (0, "active", "nothing")
+    assert standing["daemon"] is bool(stage.daemons)  # type: ignore[attr-defined]
+    code, (standing,) = await said(stage, "new", "status")
+    assert (code, standing["state"], standing["next"]) == (0, "unjoined", "join")
+
+    await stage.done("new", "join", stage.join_line)
+    old = await stage.old_copy()
+    await old.until("qr_shown")
+    code, (standing,) = await said(stage, "old", "old", "status")
+    assert (code, standing["next"], standing["copy"]["here"]) == (0, "show", True)
+    new = await stage.new_copy()
+    old.type((await new.until("code"))["code"])
+    assert (await old.exit_code(), await new.exit_code()) == (0, 0), (old.told, new.told)
+    assert not stage.qr.exists()
+
+    code, (standing,) = await said(stage, "new", "status")
+    assert (code, standing["state"], standing["account"]) == (0, "active", "anna")
+    code, listed = await said(stage, "old", "devices", "list")
+    assert [each["label"] for each in listed] == ["old", "new"]
+    assert [each["event"] for each in listed] == ["device_here", "device"]
+    code, told = await said(stage, "old", "devices", "revoke", "new", typed="no")
+    assert (code, told[-1]["reason"]) == (19, "Declined")
+    assert (await said(stage, "old", "devices", "revoke", "new", typed="yes"))[0] == 0
+    code, (standing,) = await said(stage, "new", "status")
+    assert (standing["state"], standing["next"]) == ("revoked", "other_laptop")
+
+
+async def test_a_copy_that_is_stopped_goes_on_and_can_be_cancelled(stage: Stage) -> None:
+    """Ctrl-C puts the QR away and keeps the copy; `old cancel` ends it."""
+    first = await stage.old_copy()
+    await first.until("qr_shown")
+    await first.stop()
+    assert first.failure()["exit"] == 19
+    assert not stage.qr.exists()
+    second = await stage.old_copy()
+    assert (await second.until("copy_ordered", "copy_found"))["event"]
+    await second.until("qr_shown")
+    code, told = await said(stage, "old", "old", "cancel")
+    assert (code, told[-1]["event"]) == (0, "cancelled")
+    await second.stop()
+    code, told = await said(stage, "old", "old", "cancel")
+    assert (code, told[-1]["event"]) == (0, "nothing_to_cancel")
+
+
+async def test_failures_come_with_their_own_code_and_text(stage: Stage) -> None:
+    """The exit code, the reason and the sentence are those of the role's own error."""
+    await stage.done("new", "join", stage.join_line)
+    new = await stage.run("new", "new", "copy", "--radio", stage.air, "--typed", "--no-input")
+    assert (await new.exit_code(), new.failure()["reason"]) == (2, "InputNeeded")
+    new = await stage.run("new", "new", "copy", "--radio", "smoke", "--typed")
+    assert (await new.exit_code(), "smoke" in new.failure()["text"]) == (2, True)
+    new = await stage.run("new", "new", "copy", "--radio", stage.air, "--typed")
+    new.type("https://example.org/")
+    assert (await new.exit_code(), new.failure()["reason"]) == (23, "foreign")
+    code, told = await said(stage, "new", "new", "copy", "--image", "/nonexistent.png")
+    assert code == 20, told  # the radio is bluez:hci0, and there is none
+    code, told = await said(stage, "new", "devices", "list")
+    assert (code, told[-1]["reason"]) == (2, "NotEnrolled")
+    code, told = await said(stage, "new", "old", "status")
+    assert (code, told[-1]["reason"]) == (2, "NotEnrolled")
+    one = await stage.old_copy()
+    await one.until("qr_shown")
+    two = await stage.old_copy()
+    assert (await two.exit_code(), two.failure()["reason"]) == (75, "HomeBusy")
