@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 PATIENCE = 60.0  # seconds; a busy machine is slow
@@ -30,16 +30,29 @@ class Manager:
         self.told += self._socket.recv(4096).decode().split("\n")
         self._news.set()
 
-    async def until(self, fits: Callable[[str], bool], *, count: int = 1) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while sum(map(fits, self.told)) < count:
-                self._news.clear()
-                await self._news.wait()
+    async def until(self, *words: str, count: int = 1) -> None:
+        """Lines that begin with these words have been told, each after the one before."""
+        await self.after(0, *words, count=count)
 
-    async def ready(self, count: int = 1) -> None:
-        await self.until(lambda line: line == "READY=1", count=count)
+    async def after(self, start: int, *words: str, count: int = 1) -> None:
+        """The same among what was told after the first `start` lines."""
+        async with asyncio.timeout(PATIENCE):
+            for word in words:
+                for _ in range(count):
+                    start = await self._next(start, word) + 1
+
+    async def _next(self, start: int, word: str) -> int:
+        while True:
+            for index in range(start, len(self.told)):
+                if self.told[index].startswith(word):
+                    return index
+            self._news.clear()
+            await self._news.wait()
 
     def close(self) -> None:
+        """Idempotent."""
+        if self._socket.fileno() < 0:
+            return
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
 
@@ -88,7 +101,7 @@ async def daemon(
     )
     running = Daemon(process, manager)
     try:
-        await manager.ready()
+        await manager.until("READY=1")
         yield running
     finally:
         await running.stop()

@@ -45,6 +45,7 @@ class Notices:
     def __init__(self, desk: Desk, language: Language) -> None:
         self._desk = desk
         self._language = language
+        self._cancellable: set[str] = set()  # slots with a cancel button
 
     def event(self, event: Event) -> None:
         """One event of the account."""
@@ -58,6 +59,12 @@ class Notices:
         """The copy that was ordered here may go on."""
         self._show(COPY, "wait_over", grave=True, cancel=True)
 
+    def over(self) -> None:
+        """Nothing is being copied: no button shall say that it can be cancelled."""
+        for slot in self._cancellable:
+            self._desk.withdraw(slot)
+        self._cancellable.clear()
+
     def not_cancelled(self, failure: Failure) -> None:
         """The cancel button did not help; it stands there again."""
         why = failure.en if self._language == "en" else failure.da
@@ -68,6 +75,7 @@ class Notices:
         self._desk.again()
 
     def _show(self, slot: str, name: str, *, grave: bool, cancel: bool, **fields: str) -> None:
+        (self._cancellable.add if cancel else self._cancellable.discard)(slot)
         button = Button(CANCEL, text("notice_button_cancel", self._language))
         self._desk.show(
             slot,

@@ -1,8 +1,8 @@
 """The daemon: one process that serves the socket, hears for the account, and stays.
 
-A role loads what draws, scans and advertises, and Python gives none of it back.  So a process
-that has run one starts its program over once nobody is connected: the socket goes on to
-listen, everything else is read from the home.
+A role loads what derives keys, draws, scans and advertises, and Python gives none of it back.
+So a process that has run one starts its program over once nobody is connected: the socket goes
+on to listen, everything else is read from the home.
 """
 
 from __future__ import annotations
@@ -27,17 +27,20 @@ from nearproof.daemon.control.watch import Watch
 from nearproof.daemon.desktop.notify import Event, Notifier, Pressed, Unshown
 from nearproof.daemon.logs import log
 
-HEAVY: Final = ("numpy", "cv2", "bleak", "bless", "bumble")
+ROLES: Final = ("nearproof.daemon.old", "nearproof.daemon.new")  # loaded by the first that runs
 QUIET: Final = 10.0  # seconds without a client before the program is started over
 DESKTOP_PATIENCE: Final = 5.0  # seconds for the notifier to take a notice away
 
 
 async def serve(home: Home, path: Path | None, console: Console) -> None:
-    """Serve this home until cancelled.  Raises `DaemonError`, `OSError`."""
+    """Serve this home until cancelled, which is a good end.  Raises `DaemonError`, `OSError`."""
     with listening(home.path, path) as listener:
         if not listener.renewed:
             console.tell("daemon_ready", socket=str(listener.socket.getsockname()))
-        await _Daemon(home, console).run(listener.socket)
+        try:
+            await _Daemon(home, console).run(listener.socket)
+        except asyncio.CancelledError:
+            return
         hand_over(listener.socket)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -87,7 +90,7 @@ class _Daemon:
 
     def _idle(self) -> None:
         """The last client is gone."""
-        if any(name in sys.modules for name in HEAVY):
+        if any(name in sys.modules for name in ROLES):
             asyncio.get_running_loop().call_later(QUIET, self._quiet.set)
 
     async def _grown(self) -> None:

@@ -7,7 +7,6 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any, Final
 
 import msgspec
@@ -214,6 +213,8 @@ class _Info(msgspec.Struct):
 
 
 async def _info(_takes: Nothing, _say: Say, _link: Link) -> _Info:
+    from importlib import metadata
+
     version = metadata.version("nearproof")
     return _Info("nearproof", "nearproof", version, "", (SERVICE, INTERFACE))
 

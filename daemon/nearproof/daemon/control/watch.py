@@ -205,7 +205,9 @@ class Hearing:
         if device.state is not DeviceState.ACTIVE:
             raise Lost
         ceremony = await self._provider.ceremony(device.ceremony) if device.ceremony else None
-        if ceremony is not None and ceremony.id != self._shown:
+        if ceremony is None:
+            self._notices.over()
+        elif ceremony.id != self._shown:
             await self._tell_open(ceremony)
         self._ready_at = None
         self.status = "hearing"
