@@ -5,7 +5,6 @@ What may stand in a `repr` is decided here too: no answer and no QR text does.
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +21,8 @@ __all__ = ["Copy", "Failure", "Listed", "Status"]
 
 def description() -> str:
     """The published interface file."""
+    from importlib import resources  # 1 MiB, which a daemon at rest is spared
+
     file = resources.files("nearproof.daemon.control") / f"{INTERFACE}.varlink"
     return file.read_text(encoding="utf-8")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +52,8 @@ def write_unit(home: Path | None) -> Path:
 
 def unit(home: Path | None) -> str:
     """The unit's text for this installation."""
+    from importlib import resources
+
     program = Path(sys.argv[0]).absolute()
     words = [str(program)] if program.name == "nearproof" else [sys.executable, *_MODULE]
     if home is not None:
