@@ -189,46 +189,6 @@ TEXTS: dict[str, Sentence] = {
     # the daemon
     "daemon_ready": "Serving this laptop at {socket}.",
     "unit_written": "Wrote {unit}. Start it now and at every login:",
-    # notices on the desktop: a title and a sentence each
-    "notice_copy_started": "A copy has been ordered",
-    "notice_copy_started_body": (
-        "Somebody ordered a copy of your authenticator on “{label}”. If that was not you, "
-        "cancel."
-    ),
-    "notice_activation_started": "A laptop is being activated",
-    "notice_activation_started_body": (
-        "Somebody uses an activation code for your account. If that was not you, cancel."
-    ),
-    "notice_wait_over": "The waiting time is over",
-    "notice_wait_over_body": "Run nearproof old copy in a terminal: it shows the QR code.",
-    "notice_cancelled": "Copying was cancelled",
-    "notice_cancelled_body": "Nothing is being copied any more.",
-    "notice_refused": "Copying was stopped",
-    "notice_refused_body": "Too many wrong codes were typed on the new laptop.",
-    "notice_activated": "A laptop is active",
-    "notice_activated_body": (
-        "“{label}” can now act for your account. If that was not you, revoke it: nearproof "
-        "devices revoke"
-    ),
-    "notice_revoked": "A laptop was revoked",
-    "notice_revoked_body": "“{label}” can no longer act for your account.",
-    "notice_pin_locked": "A PIN is locked",
-    "notice_pin_locked_body": "Wrong PINs were typed on “{label}”.",
-    "notice_device_dead": "A laptop is blocked for good",
-    "notice_device_dead_body": "Nine wrong PINs were typed on “{label}”.",
-    "notice_phone_changed": "The phone number was changed",
-    "notice_phone_changed_body": (
-        "It counts after 120 hours. If that was not you, call your provider."
-    ),
-    "notice_fraud_alert": "A wrong code was typed",
-    "notice_fraud_alert_body": (
-        "Somebody typed a wrong code on “{label}” while copying. If you were read a code over "
-        "the phone, it is fraud: cancel."
-    ),
-    "notice_not_cancelled": "Not cancelled",
-    "notice_not_cancelled_body": "{why}",
-    "notice_button_cancel": "Cancel the copy",
-    "notice_without_buttons": "To cancel: nearproof old cancel",
     # questions
     "ask_code": "Code from the new laptop:",
     "ask_qr_text": "Text that stands with the QR code:",

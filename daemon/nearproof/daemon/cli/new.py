@@ -71,13 +71,14 @@ def copy(
         from nearproof.daemon.control.interface import NewCopy
 
         takes = NewCopy(
+            service.console.language,
+            service.console.watches,
             radio,
             _absolute(source) if source is not None else None,
             label,
             user_id,
             _absolute_path(proof),
             _absolute_path(photo),
-            service.console.watches,
         )
         await service.run("NewCopy", takes)
 
@@ -111,7 +112,7 @@ def activate(options: Options, label: str | None) -> None:
     async def story(service: Service) -> None:
         from nearproof.daemon.control.interface import NewActivate
 
-        await service.run("NewActivate", NewActivate(label))
+        await service.run("NewActivate", NewActivate(service.console.language, label=label))
 
     options.over_service("new", story, live="activate")
 

@@ -61,7 +61,8 @@ def copy(options: Options, radio: str | None, show: str, allow_shared_screen: bo
             sight.require_private()
             for what in sight.blind:
                 service.console.tell(what)
-        await service.run("OldCopy", OldCopy(radio), view_named(show, service.console))
+        takes = OldCopy(service.console.language, radio=radio)
+        await service.run("OldCopy", takes, view_named(show, service.console))
 
     options.over_service("old", story, live="old")
 

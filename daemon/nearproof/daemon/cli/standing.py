@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 import click
@@ -146,11 +147,11 @@ def _named(name: str, listed: tuple[Listed, ...]) -> Listed:
         each for each in listed if len(name) >= 4 and each.kid.startswith(name.lower())
     ]
     if len(found) != 1:
-        many = "more than one" if found else "no"
-        raise click.BadParameter(
-            f"{many} active laptop of that name: see `nearproof devices list`",
-            param_hint="DEVICE",
-        )
+        if found:
+            why = _("more than one active laptop has that name: give its key id")
+        else:
+            why = _("no active laptop has that name: see `nearproof devices list`")
+        raise click.BadParameter(why, param_hint="DEVICE")
     return found[0]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from nearproof.daemon.console import InputNeeded
 from nearproof.daemon.control.interface import Frame, Question, Said, Told
-from nearproof.daemon.texts import Language
+from nearproof.daemon.locale import Language
 
 
 class FarFront:
@@ -30,9 +30,11 @@ class FarFront:
         say: Callable[[Said], None],
         busy: Callable[[], bool],
         *,
+        language: Language = "en",
         watches: bool = False,
     ) -> None:
         self._command = command
+        self._language = language
         self._say = say
         self._busy = busy
         self._watches = watches
@@ -41,8 +43,8 @@ class FarFront:
 
     @property
     def language(self) -> Language:
-        """Nothing is put into words here."""
-        return "en"
+        """The client's, for the few sentences that are put into others."""
+        return self._language
 
     @property
     def watches(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from nearproof.daemon.account import Copy, Listed, Status
+from nearproof.daemon.locale import Language
 from nearproof.daemon.outcomes.kinds import Failure
 
 INTERFACE: Final = "io.nearproof.Laptop"
@@ -90,13 +91,20 @@ class Nothing(Shy, frozen=True):
     """No parameters."""
 
 
-class OldCopy(Shy, frozen=True):
+class Guided(Shy, frozen=True):
+    """What every method that takes a person through something takes."""
+
+    language: Language | None = None
+    preview: bool | None = None
+
+
+class OldCopy(Guided, frozen=True):
     """`nearproof old copy`; the radio's spec as in `daemon.radio`."""
 
     radio: str | None = None
 
 
-class NewCopy(Shy, frozen=True):
+class NewCopy(Guided, frozen=True):
     """`nearproof new copy`; paths are absolute."""
 
     radio: str | None = None
@@ -105,22 +113,20 @@ class NewCopy(Shy, frozen=True):
     user: str | None = None
     proof: str | None = None
     photo: str | None = None
-    preview: bool | None = None
 
 
-class NewActivate(Shy, frozen=True):
+class NewActivate(Guided, frozen=True):
     """`nearproof new activate`."""
 
     label: str | None = None
 
 
-class Prove(Shy, frozen=True):
+class Prove(Guided, frozen=True):
     """A proof for another program."""
 
     radio: str | None = None
     camera: str | None = None
     label: str | None = None
-    preview: bool | None = None
 
 
 class Answer(Shy, frozen=True):

@@ -18,6 +18,8 @@ from nearproof.daemon.control.front import FarFront
 from nearproof.daemon.control.serving import Method, Say
 from nearproof.daemon.control.varlink import Link, VarlinkError, invalid_parameter
 from nearproof.daemon.laptop import Laptop
+from nearproof.daemon.outcomes import tell_slots
+from nearproof.daemon.provider import ProviderError
 
 COMMAND_SIZE: Final = 16  # bytes of a running command's name: who knows it may answer
 
@@ -54,14 +56,14 @@ class LaptopService:
     async def _old_copy(self, takes: io.OldCopy, say: Say, link: Link) -> io.SaidReply:
         from nearproof.daemon import old
 
-        with self._front(say, link) as front:
+        with self._front(takes, say, link) as front:
             await old.copy(self._laptop(front, radio=takes.radio), front.view)
         return io.SaidReply()
 
     async def _new_copy(self, takes: io.NewCopy, say: Say, link: Link) -> io.SaidReply:
         from nearproof.daemon import new
 
-        with self._front(say, link, watches=bool(takes.preview)) as front:
+        with self._front(takes, say, link) as front:
             await new.copy(
                 self._laptop(front, radio=takes.radio, camera=takes.camera, label=takes.label),
                 user=takes.user,
@@ -73,14 +75,14 @@ class LaptopService:
     async def _new_activate(self, takes: io.NewActivate, say: Say, link: Link) -> io.SaidReply:
         from nearproof.daemon import new
 
-        with self._front(say, link) as front:
+        with self._front(takes, say, link) as front:
             await new.activate(self._laptop(front, label=takes.label))
         return io.SaidReply()
 
     async def _prove(self, takes: io.Prove, say: Say, link: Link) -> io.SaidReply:
         from nearproof.daemon import new
 
-        with self._front(say, link, watches=bool(takes.preview)) as front:
+        with self._front(takes, say, link) as front:
             bundle = await new.prove(
                 self._laptop(front, radio=takes.radio, camera=takes.camera, label=takes.label)
             )
@@ -120,16 +122,25 @@ class LaptopService:
         return Laptop(self._home, msgspec.structs.replace(self._home.settings(), **chosen), front)
 
     @contextlib.contextmanager
-    def _front(self, say: Say, link: Link, *, watches: bool = False) -> Iterator[FarFront]:
+    def _front(self, takes: io.Guided, say: Say, link: Link) -> Iterator[FarFront]:
         """A front for one running method, which may be answered under its name."""
         command = secrets.token_hex(COMMAND_SIZE)
 
         def told(said: io.Said) -> None:
             say(io.SaidReply(said))
 
-        front = self._fronts[command] = FarFront(command, told, link.busy, watches=watches)
+        front = self._fronts[command] = FarFront(
+            command,
+            told,
+            link.busy,
+            language=takes.language or "en",
+            watches=bool(takes.preview),
+        )
         try:
             yield front
+        except ProviderError as error:
+            tell_slots(front, error)
+            raise
         finally:
             del self._fronts[command]
             self._changed()

@@ -1,29 +1,112 @@
-"""What stands on the desktop: one notice a slot, each of an event or of the waiting time."""
+"""What stands on the desktop: one notice a slot, each of an event or of the waiting time.
+
+Anybody who looks at the screen may read a notice: no code, no PIN, no account is in one.
+"""
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from nearproof.daemon.backend.wire import Event, EventKind
 from nearproof.daemon.desktop.notify import Button, Notice, Urgency
+from nearproof.daemon.locale import Language, filled, marked
 from nearproof.daemon.outcomes.kinds import Failure
-from nearproof.daemon.texts import Language, text
 
 COPY: Final = "copy"  # the slot of what is being copied: its newest notice replaces the others
 CANCEL: Final = "cancel"
 
-_COPYING: Final = {
-    EventKind.COPY_STARTED,
-    EventKind.ACTIVATION_STARTED,
-    EventKind.CANCELLED,
-    EventKind.REFUSED,
+_BUTTON: Final = marked("Cancel the copy")
+_WITHOUT_BUTTON: Final = marked("To cancel: nearproof old cancel")
+
+
+class Kind(NamedTuple):
+    """One kind of notice; `grave` stands until it is answered, `cancel` has the button."""
+
+    slot: str
+    title: str
+    body: str
+    grave: bool = False
+    cancel: bool = False
+
+
+_EVENTS: Final = {
+    EventKind.COPY_STARTED: Kind(
+        COPY,
+        marked("A copy has been ordered"),
+        marked(
+            "Somebody ordered a copy of your authenticator on “{label}”. If that was not you, "
+            "cancel it."
+        ),
+        grave=True,
+        cancel=True,
+    ),
+    EventKind.ACTIVATION_STARTED: Kind(
+        COPY,
+        marked("A laptop is being activated"),
+        marked(
+            "Somebody uses an activation code for your account. If that was not you, cancel it."
+        ),
+        grave=True,
+        cancel=True,
+    ),
+    EventKind.CANCELLED: Kind(
+        COPY, marked("Copying was cancelled"), marked("Nothing is being copied any more.")
+    ),
+    EventKind.REFUSED: Kind(
+        COPY,
+        marked("Copying was stopped"),
+        marked("Too many wrong codes were typed on the new laptop."),
+    ),
+    EventKind.ACTIVATED: Kind(
+        EventKind.ACTIVATED,
+        marked("A laptop is active"),
+        marked(
+            "“{label}” can now act for your account. If that was not you, revoke it: nearproof "
+            "devices revoke"
+        ),
+        grave=True,
+    ),
+    EventKind.REVOKED: Kind(
+        EventKind.REVOKED,
+        marked("A laptop was revoked"),
+        marked("“{label}” can no longer act for your account."),
+        grave=True,
+    ),
+    EventKind.PIN_LOCKED: Kind(
+        EventKind.PIN_LOCKED,
+        marked("A PIN is locked"),
+        marked("Wrong PINs were typed on “{label}”."),
+    ),
+    EventKind.DEVICE_DEAD: Kind(
+        EventKind.DEVICE_DEAD,
+        marked("A laptop is blocked for good"),
+        marked("Nine wrong PINs were typed on “{label}”."),
+        grave=True,
+    ),
+    EventKind.PHONE_CHANGED: Kind(
+        EventKind.PHONE_CHANGED,
+        marked("The phone number was changed"),
+        marked("It counts after five days. If that was not you, call your provider."),
+    ),
+    EventKind.FRAUD_ALERT: Kind(
+        EventKind.FRAUD_ALERT,
+        marked("A wrong code was typed"),
+        marked(
+            "Somebody typed a wrong code on “{label}” while copying. If a code was read to you "
+            "over the phone, it is fraud: cancel it."
+        ),
+        grave=True,
+        cancel=True,
+    ),
 }
-_CANCELLABLE: Final = {
-    EventKind.COPY_STARTED,
-    EventKind.ACTIVATION_STARTED,
-    EventKind.FRAUD_ALERT,
-}
-_GRAVE: Final = _CANCELLABLE | {EventKind.ACTIVATED, EventKind.REVOKED, EventKind.DEVICE_DEAD}
+_WAIT_OVER: Final = Kind(
+    COPY,
+    marked("The waiting time is over"),
+    marked("Run nearproof old copy in a terminal: it shows the QR code."),
+    grave=True,
+    cancel=True,
+)
+_NOT_CANCELLED: Final = Kind(COPY, marked("Not cancelled"), "{why}", grave=True, cancel=True)
 
 
 class Desk(Protocol):
@@ -49,15 +132,17 @@ class Notices:
 
     def event(self, event: Event) -> None:
         """One event of the account."""
-        slot = COPY if event.kind in _COPYING else str(event.kind)
         if event.kind is EventKind.ACTIVATED:
             self._desk.withdraw(COPY)
-        grave, cancel = event.kind in _GRAVE, event.kind in _CANCELLABLE
-        self._show(slot, str(event.kind), grave=grave, cancel=cancel, label=event.label)
+        self._show(_EVENTS[event.kind], label=event.label)
 
     def wait_over(self) -> None:
         """The copy that was ordered here may go on."""
-        self._show(COPY, "wait_over", grave=True, cancel=True)
+        self._show(_WAIT_OVER)
+
+    def not_cancelled(self, failure: Failure) -> None:
+        """The cancel button did not help; it stands there again."""
+        self._show(_NOT_CANCELLED, why=failure.en if self._language == "en" else failure.da)
 
     def over(self) -> None:
         """Nothing is being copied: no button shall say that it can be cancelled."""
@@ -65,25 +150,21 @@ class Notices:
             self._desk.withdraw(slot)
         self._cancellable.clear()
 
-    def not_cancelled(self, failure: Failure) -> None:
-        """The cancel button did not help; it stands there again."""
-        why = failure.en if self._language == "en" else failure.da
-        self._show(COPY, "not_cancelled", grave=True, cancel=True, why=why)
-
     def again(self) -> None:
         """Try again to show what could not be shown."""
         self._desk.again()
 
-    def _show(self, slot: str, name: str, *, grave: bool, cancel: bool, **fields: str) -> None:
-        (self._cancellable.add if cancel else self._cancellable.discard)(slot)
-        button = Button(CANCEL, text("notice_button_cancel", self._language))
-        self._desk.show(
-            slot,
-            Notice(
-                text(f"notice_{name}", self._language),
-                text(f"notice_{name}_body", self._language, **fields),
-                (button,) if cancel else (),
-                text("notice_without_buttons", self._language) if cancel else "",
-                Urgency.CRITICAL if grave else Urgency.NORMAL,
-            ),
+    def _show(self, kind: Kind, **fields: str) -> None:
+        language = self._language
+        if kind.cancel:
+            self._cancellable.add(kind.slot)
+        else:
+            self._cancellable.discard(kind.slot)
+        notice = Notice(
+            filled(kind.title, language),
+            filled(kind.body, language, **fields),
+            (Button(CANCEL, filled(_BUTTON, language)),) if kind.cancel else (),
+            filled(_WITHOUT_BUTTON, language) if kind.cancel else "",
+            Urgency.CRITICAL if kind.grave else Urgency.NORMAL,
         )
+        self._desk.show(kind.slot, notice)

@@ -12,10 +12,8 @@ CONTROL: Rows = (
         DaemonReason.RUNS,
         _E.TRY_AGAIN,
         _W.YOURS,
-        "A daemon already serves this laptop. Commands use it by themselves; "
-        "`systemctl --user status nearproof` shows it.",
-        "En dæmon kører allerede for denne bærbare. Kommandoerne bruger den selv; "
-        "`systemctl --user status nearproof` viser den.",
+        "A daemon already serves this laptop. Commands use it by themselves; `systemctl --user "
+        "status nearproof` shows it.",
     ),
     Outcome(
         DaemonReason.NO_PLACE,
@@ -23,8 +21,6 @@ CONTROL: Rows = (
         _W.LAPTOP,
         "There is no private folder for the daemon's socket ({detail}). Log in at this laptop "
         "itself, or set XDG_RUNTIME_DIR to a folder that is yours alone.",
-        "Der er ingen privat mappe til dæmonens socket ({detail}). Log ind på selve den bærbare, "
-        "eller sæt XDG_RUNTIME_DIR til en mappe, som kun er din.",
     ),
     Outcome(
         DaemonReason.LOST,
@@ -32,23 +28,18 @@ CONTROL: Rows = (
         _W.OURS,
         "The nearproof daemon ended before this command did. Run the same command again: it "
         "goes on where it stood.",
-        "Nearproofs dæmon sluttede før kommandoen. Kør samme kommando igen: den fortsætter, "
-        "hvor den slap.",
     ),
     Outcome(
         DaemonReason.STOPPED,
         _E.TRY_AGAIN,
         _W.NOBODY,
         "The nearproof daemon was stopped. Run the same command again: it goes on where it stood.",
-        "Nearproofs dæmon blev stoppet. Kør samme kommando igen: den fortsætter, hvor den slap.",
     ),
     Outcome(
         DaemonReason.FOREIGN,
         _E.TRY_AGAIN,
         _W.LAPTOP,
         "The daemon of this laptop does not speak as this command does ({detail}). Restart it: "
-        "systemctl --user restart nearproof",
-        "Den bærbares dæmon taler ikke som denne kommando ({detail}). Genstart den: "
         "systemctl --user restart nearproof",
     ),
 )
