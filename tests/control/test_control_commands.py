@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from control.running import daemon
+from nearproof.daemon.control.sockets import socket_path
 from nearproof.daemon.demo.stage import Event, Stage, open_stage
 
 
@@ -97,10 +103,12 @@ async def test_failures_come_with_their_own_code_and_text(stage: Stage) -> None:
     new = await stage.run("new", "new", "copy", "--radio", "smoke", "--typed")
     assert (await new.exit_code(), "smoke" in new.failure()["text"]) == (2, True)
     new = await stage.run("new", "new", "copy", "--radio", stage.air, "--typed")
+    new.type("yes")  # "the QR code is shown", it says
     new.type("https://example.org/")
     assert (await new.exit_code(), new.failure()["reason"]) == (23, "foreign")
-    code, told = await said(stage, "new", "new", "copy", "--image", "/nonexistent.png")
-    assert code == 20, told  # the radio is bluez:hci0, and there is none
+    words = ("--radio", stage.air, "--image", "/nonexistent.png", "--no-input")
+    code, told = await said(stage, "new", "new", "copy", *words)
+    assert (code, told[-1]["reason"]) == (21, "gone"), told[-1]
     code, told = await said(stage, "new", "devices", "list")
     assert (code, told[-1]["reason"]) == (2, "NotEnrolled")
     code, told = await said(stage, "new", "old", "status")
@@ -109,3 +117,36 @@ async def test_failures_come_with_their_own_code_and_text(stage: Stage) -> None:
     await one.until("qr_shown")
     two = await stage.old_copy()
     assert (await two.exit_code(), two.failure()["reason"]) == (75, "HomeBusy")
+
+
+async def test_another_program_asks_for_a_proof(way: str, stage: Stage, runtime: Path) -> None:
+    """The example of the README, as it stands there: its bundle holds, and nobody is enrolled."""
+    if way == "alone":
+        pytest.skip("other programs ask the daemon")
+    await stage.done("new", "join", stage.join_line)
+    readme = (resources.files("nearproof.daemon.control") / "README.md").read_text()
+    _, _, program = readme.partition("```python\n")
+    example = stage.folder / "prove.py"
+    example.write_text(program.partition("```")[0])
+    bundle = stage.folder / "bundle"
+    old = await stage.old_copy()
+    await old.until("qr_shown")
+    camera = f"lens:{stage.qr}?seed=1"
+    path = socket_path(stage.folder / "new", stage.folder)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-S", str(example), str(path), str(bundle), stage.air, camera),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(b"yes\n")  # the QR code is shown
+    code = ""
+    async for line in process.stdout:
+        if found := re.search(rb"code {'code': '(\d{6})'", line):
+            code = found[1].decode()
+            old.type(code)
+    assert code and await process.wait() == 0
+    assert await old.exit_code() == 0
+    await stage.done("new", "verify", str(bundle))
+    _, (standing,) = await said(stage, "new", "status")
+    assert standing["state"] == "new"
