@@ -108,7 +108,7 @@ async def test_failures_come_with_their_own_code_and_text(stage: Stage) -> None:
     assert (await new.exit_code(), new.failure()["reason"]) == (23, "foreign")
     words = ("--radio", stage.air, "--image", "/nonexistent.png", "--no-input")
     code, told = await said(stage, "new", "new", "copy", *words)
-    assert (code, told[-1]["reason"]) == (21, "gone"), told[-1]
+    assert (code, told[-1]["reason"]) == (21, "no_file"), told[-1]
     code, told = await said(stage, "new", "devices", "list")
     assert (code, told[-1]["reason"]) == (2, "NotEnrolled")
     code, told = await said(stage, "new", "old", "status")
