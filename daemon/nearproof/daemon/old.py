@@ -21,6 +21,7 @@ from nearproof.daemon.backend.wire import Ceremony, ReportReason, ServiceCode
 from nearproof.daemon.clock import boottime
 from nearproof.daemon.driver.old import OldDriver
 from nearproof.daemon.laptop import Declined, Laptop
+from nearproof.daemon.memory import give_back
 from nearproof.daemon.outcomes import SessionEnded
 from nearproof.daemon.person import agrees, finger_known, with_pin
 from nearproof.daemon.preflight import old_is_ready
@@ -62,6 +63,7 @@ async def _wait(laptop: Laptop, provider: Provider) -> Ceremony:
     laptop.console.tell("copy_ordered", "6", grants_left=ceremony.grants_left)
     while ceremony.waits > 0:
         laptop.console.tell("waiting", "7", seconds=ceremony.waits)
+        give_back()
         await asyncio.sleep(min(ceremony.waits, POLL))
         try:
             ceremony = await provider.ceremony(ceremony.id)

@@ -26,6 +26,7 @@ from nearproof.daemon.control.sockets import hand_over, listening
 from nearproof.daemon.control.watch import Watch
 from nearproof.daemon.desktop.notify import Event, Notifier, Pressed, Unshown
 from nearproof.daemon.logs import log
+from nearproof.daemon.memory import give_back
 
 ROLES: Final = ("nearproof.daemon.old", "nearproof.daemon.new")  # loaded by the first that runs
 QUIET: Final = 10.0  # seconds without a client before the program is started over
@@ -117,11 +118,8 @@ class _Daemon:
 
 
 def _goes(how: str) -> None:
-    """After a turn of the watch: give memory back, and tell the manager how it goes."""
-    import ctypes
-
-    with contextlib.suppress(AttributeError, OSError):  # glibc has it: 3 MiB after the imports
-        ctypes.CDLL(None).malloc_trim(0)
+    """A turn of the watch is over: rest, and tell the manager how it goes."""
+    give_back()
     systemd.notify(f"STATUS={how}")
 
 
