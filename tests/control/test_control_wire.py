@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -444,21 +445,24 @@ def test_the_interface_file_says_what_the_types_do(tmp_path: Path) -> None:
     }
     account: dict[str, type[msgspec.Struct]] = {
         "Copy": io.Copy,
-        "Status": io.Status,
+        "Standing": io.Status,
         "Device": io.Listed,
         "Failure": io.Failure,
     }
     for name, shape in (types | account).items():
         assert described("type", name) == [fields(shape)], name
     assert described("error", "Failed") == [fields(io.Failed)]
+    names = re.findall(r"^(?:type|method|error) (\w+)", io.description(), re.MULTILINE)
+    assert len(names) == len(set(names)), "systemd wants each name once"
 
 
-async def output(*words: str) -> str:
+async def output(*words: str, code: int = 0) -> str:
     process = await asyncio.create_subprocess_exec(
         *words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     async with asyncio.timeout(60):
         out, _ = await process.communicate()
+    assert process.returncode == code, out.decode()
     return out.decode()
 
 
@@ -481,10 +485,16 @@ async def test_the_reference_implementation_reads_it(tmp_path: Path, runtime: Pa
 
 @pytest.mark.skipif(shutil.which("varlinkctl") is None, reason="systemd before 255")
 async def test_varlinkctl_reads_it(tmp_path: Path, runtime: Path) -> None:
-    """The same with systemd's own."""
+    """The same with systemd's own, which is stricter: one name is one thing."""
+    file = str(resources.files("nearproof.daemon.control") / f"{NAME}.varlink")
+    assert await output("varlinkctl", "validate-idl", file)
     async with daemon(tmp_path / "home", runtime):
         path = str(next((runtime / "nearproof").iterdir()))
         assert "nearproof" in await output("varlinkctl", "info", path)
-        assert "OldCopy" in await output("varlinkctl", "introspect", path, NAME)
+        for interface in (NAME, "org.varlink.service"):
+            described = await output("varlinkctl", "introspect", path, interface)
+            assert f"interface {interface}" in described
         status = await output("varlinkctl", "call", "-j", path, f"{NAME}.Status", "{}")
         assert json.loads(status)["status"]["state"] == "unjoined"
+        failed = await output("varlinkctl", "call", "-E", path, f"{NAME}.NewCopy", "{}", code=1)
+        assert f"{NAME}.Failed" in failed
