@@ -16,6 +16,7 @@ from nearproof.config.files import FileDamaged
 from nearproof.crypto.errors import QrError, QrReason, RefusalCode, VerificationError
 from nearproof.crypto.session.actions import Ended, EndReason
 from nearproof.daemon.backend.wire import ServiceCode
+from nearproof.daemon.control.errors import DaemonError, DaemonReason
 from nearproof.daemon.desktop.errors import (
     FingerprintError,
     FingerprintReason,
@@ -41,6 +42,12 @@ INSIDE = {
     "HostFault",  # ends one host of the emulated air
     "BusLost",  # becomes NotifierError or FingerprintError
     "CallRefused",  # likewise
+    "EndedElsewhere",  # told by its failure
+    "Malformed",  # garbage on the socket: answered, or becomes DaemonError
+    "Unread",  # a client of the daemon that is gone: nobody to tell
+    "VarlinkError",  # the service's answer to a client
+    "Stopped",  # told as what Ctrl-C is told as
+    "Lost",  # the daemon hears nothing more, and says so in its log
     "ChildLost",  # becomes CameraError or costs a frame
     "Problem",  # the server's answer to a client
     "SignatureRefused",  # likewise
@@ -72,6 +79,7 @@ def test_every_error_class_is_explained() -> None:
         NotifierError,
         ScreenExposed,
         NotReady,
+        DaemonError,
     }
     missing = {
         error.__name__
@@ -101,6 +109,7 @@ def test_every_error_class_is_explained() -> None:
         ScreenReason,
         ServiceCode,
         Unready,
+        DaemonReason,
     ],
 )
 def test_every_reason_is_explained(reasons: type[Enum]) -> None:

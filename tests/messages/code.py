@@ -37,7 +37,7 @@ MARKS: Final[Mapping[str, tuple[int, ...]]] = {
 }
 """Who takes an English sentence, and as which of its arguments: singular and plural if two."""
 
-FAMILIES: Final = ("ask_", "advice_", "finger_", "limit_")
+FAMILIES: Final = ("ask_", "advice_", "finger_", "limit_", "status_", "next_")
 """What the code puts before a word to make a key of `TEXTS`."""
 
 CLICK: Final = (

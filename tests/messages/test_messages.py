@@ -56,7 +56,7 @@ def test_the_sentences_are_all_found() -> None:
         "Cancelled. Nothing was copied.",  # outcomes
         "the system bus answers",  # doctor
         "FAIL",  # its table
-        "Cancel the copy that was ordered here.",  # help of a command
+        "Print the settings in force, as `config.toml` would have them.",  # help of a command
         "Type the text above the QR code.",  # help of a flag
         "choose one of --camera, --image and --typed",  # wrong usage
         "not measured",  # verify

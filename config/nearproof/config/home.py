@@ -4,6 +4,7 @@
     backend.json     the backend that this laptop has joined
     device.json      the device key (Ed25519 seed) and whose account it is enrolled in
     enrolment.json   NEW: the keys made for this enrolment, and its proof
+    events.json      how far the daemon has heard of the account's events
 
 Everything is 0600 (`files.py`); the seeds are redacted from every repr.
 """
@@ -69,6 +70,13 @@ class Enrolment(_Seeded, frozen=True, forbid_unknown_fields=True):
     id: str = ""
 
 
+class Heard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Up to which event the account's were heard, by the device key of this id (hex)."""
+
+    kid: str
+    cursor: int
+
+
 class HomeBusy(Exception):
     """Another command works with this home folder."""
 
@@ -128,3 +136,11 @@ class Home:
             files.remove(self.path / "enrolment.json")
         else:
             files.save(self.path / "enrolment.json", "enrolment", self.KEYS_VERSION, enrolment)
+
+    def heard(self) -> Heard | None:
+        """How far the account's events were heard."""
+        return files.load(self.path / "events.json", "events", self.VERSION, Heard)
+
+    def save_heard(self, heard: Heard) -> None:
+        """Remember how far the account's events were heard."""
+        files.save(self.path / "events.json", "events", self.VERSION, heard)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -83,7 +84,12 @@ async def copy(
             files.probe(proof)
         enrolment = laptop.home.enrolment()
         if enrolment is None or not enrolment.bundle:
-            await _prove(laptop, user, proof, photo)
+
+            def store(enrolment: Enrolment) -> None:
+                laptop.home.save_enrolment(enrolment)
+                _keep(enrolment, proof)
+
+            await _prove(laptop, store, lambda kept: _hand_off(laptop, kept, user), photo)
             return
         if not enrolment.id:
             laptop.console.tell("proof_found", "19")
@@ -91,8 +97,29 @@ async def copy(
         await _hand_off(laptop, enrolment, user)
 
 
-async def _prove(laptop: Laptop, user: str | None, proof: Path | None, photo: Path | None) -> None:
-    """Steps 13-19: see the QR, find OLD, show the code, get the proof; then hand it off."""
+async def prove(laptop: Laptop) -> bytes:
+    """The bundle of a proof that is for another program: nothing is kept here, nobody enrolled.
+
+    Its key is dropped with the return, so that it proves what it says and cannot be redeemed.
+    """
+    bundles: list[bytes] = []
+
+    async def enough(_kept: Enrolment) -> None:
+        pass
+
+    with laptop.home.locked():
+        laptop.backend()
+        await _prove(laptop, lambda kept: bundles.append(kept.bundle), enough)
+    return bundles[0]
+
+
+async def _prove(
+    laptop: Laptop,
+    store: Callable[[Enrolment], None],
+    then: Callable[[Enrolment], Awaitable[None]],
+    photo: Path | None = None,
+) -> None:
+    """Steps 13-19: see the QR, find OLD, show the code, `store` the proof; then `then`."""
     fresh = _fresh(laptop)
     central = open_central(laptop.settings.radio)
     try:
@@ -107,18 +134,17 @@ async def _prove(laptop: Laptop, user: str | None, proof: Path | None, photo: Pa
         )
         stored: list[Enrolment] = []
 
-        def store(bundle: bytes) -> None:
+        def receive(bundle: bytes) -> None:
             stored.append(msgspec.structs.replace(fresh, bundle=bundle))
-            laptop.home.save_enrolment(stored[0])
-            _keep(stored[0], proof)
+            store(stored[0])
 
-        driver = NewDriver(session, central, lambda event: _hear(laptop, event), store)
+        driver = NewDriver(session, central, lambda event: _hear(laptop, event), receive)
         try:
             if (end := await driver.prove()) is not None:
                 raise SessionEnded(end)
             confirming = asyncio.create_task(driver.confirm())
             try:
-                await _hand_off(laptop, stored[0], user)
+                await then(stored[0])
             finally:
                 if not await confirming:
                     laptop.console.tell("unconfirmed", "19")

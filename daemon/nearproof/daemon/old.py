@@ -21,6 +21,7 @@ from nearproof.daemon.backend.wire import Ceremony, ReportReason, ServiceCode
 from nearproof.daemon.clock import boottime
 from nearproof.daemon.driver.old import OldDriver
 from nearproof.daemon.laptop import Declined, Laptop
+from nearproof.daemon.memory import give_back
 from nearproof.daemon.outcomes import SessionEnded
 from nearproof.daemon.person import agrees, finger_known, with_pin
 from nearproof.daemon.preflight import old_is_ready
@@ -56,24 +57,13 @@ async def _copy(laptop: Laptop, view: View, key: DeviceKey) -> None:
             await driver.close()
 
 
-async def cancel(laptop: Laptop) -> None:
-    """Cancel the copy that was ordered here; a later one starts with a new waiting time."""
-    device = laptop.device()
-    async with Provider(laptop.backend(), DeviceKey.from_seed(device.seed)) as provider:
-        running = await _running(provider)
-        if running is None:
-            laptop.console.tell("no_copy_here")
-            return
-        await provider.cancel(running.id)
-    laptop.console.tell("cancelled", account=device.account)
-
-
 async def _wait(laptop: Laptop, provider: Provider) -> Ceremony:
     """Steps 1-7: order the copy, or find the one ordered; then wait by the server's clock."""
     ceremony = await _ordered(laptop, provider)
     laptop.console.tell("copy_ordered", "6", grants_left=ceremony.grants_left)
     while ceremony.waits > 0:
         laptop.console.tell("waiting", "7", seconds=ceremony.waits)
+        give_back()
         await asyncio.sleep(min(ceremony.waits, POLL))
         try:
             ceremony = await provider.ceremony(ceremony.id)

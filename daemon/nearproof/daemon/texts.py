@@ -46,7 +46,6 @@ TEXTS: dict[str, Sentence] = {
     "round": "",
     "proof_made": "The code is right: handing over the proof.",
     "delivered": "Done: the new laptop has the proof. Go on there. This one stays active.",
-    "no_copy_here": "No copy that was ordered here is under way.",
     "other_device_seen": "Another device also has your QR code. It got nothing.",
     "report_failed": "Your account could not be told of this ({detail}).",
     # NEW
@@ -149,6 +148,47 @@ TEXTS: dict[str, Sentence] = {
     "limit_invite_lifetime": "how long an activation code is valid",
     "revoked": "Revoked {device}.",
     "joined": "Joined {url}.",
+    "settings": "{file}, with the defaults of what it does not say:",
+    # who this laptop is, and what comes next
+    "status": "",
+    "status_unjoined": "This laptop has not joined a backend.",
+    "status_new": "“{label}” has joined {backend} and is not activated.",
+    "status_enrolling": "“{label}” is being enrolled at {backend}.",
+    "status_unknown": (
+        "“{label}” belongs to {account} at {backend}; whether it is active cannot be told now."
+    ),
+    "status_active": "“{label}” is active for {account} at {backend}.",
+    "status_revoked": "“{label}” has been revoked: it can no longer act for {account}.",
+    "status_dead": "“{label}” is blocked for good after wrong PINs; it belonged to {account}.",
+    "daemon_runs": "The daemon runs: it waits, and tells the desktop what happens.",
+    "daemon_off": "No daemon runs. It would tell you what happens: nearproof daemon install",
+    "copy_here": Counted(
+        "A copy that was ordered here is under way, with one QR code to use.",
+        "A copy that was ordered here is under way, with {grants_left} QR codes to use.",
+        by="grants_left",
+    ),
+    "copy_elsewhere": "A copy that was ordered on another laptop is under way.",
+    "copy_proved": "“{new_label}” has the proof and is being activated.",
+    "no_copy": "Nothing is being copied.",
+    "next_join": "Next: nearproof join LINE, with the line of your backend.",
+    "next_start": (
+        "Next: nearproof new copy, or nearproof new activate for an account's first laptop."
+    ),
+    "next_go_on_copy": "Next: nearproof new copy",
+    "next_go_on_activate": "Next: nearproof new activate",
+    "next_backend": "Next: try again when the backend can be reached.",
+    "next_other_laptop": "Next: copy from another active laptop of the account.",
+    "next_nothing": "Ready to use. To copy to another laptop: nearproof old copy",
+    "next_on_new": "Next: go on at the new laptop.",
+    "next_watch": "If that is not you: nearproof old cancel",
+    "next_wait": "Next: {duration} left to wait, then nearproof old copy shows the QR code.",
+    "next_show": "Next: nearproof old copy shows the QR code.",
+    # the account's laptops
+    "device": "{kid}  {since}  {label}",
+    "device_here": "{kid}  {since}  {label}  (this one)",
+    # the daemon
+    "daemon_ready": "Serving this laptop at {socket}.",
+    "unit_written": "Wrote {unit}. Start it now and at every login:",
     # questions
     "ask_code": "Code from the new laptop:",
     "ask_qr_text": "Text that stands with the QR code:",
@@ -157,6 +197,7 @@ TEXTS: dict[str, Sentence] = {
     "ask_new_pin_again": "The same PIN again:",
     "ask_sms_code": "Temporary code from the SMS:",
     "ask_user": "User ID:",
+    "ask_revoke": "Revoke “{label}” for good? (yes/no):",
     "ask_activation_code": "Activation code:",
     "ask_start": "Get started? (yes/no):",
     "ask_consent": "Yes, I want to copy: start copying? (yes/no):",

@@ -12,6 +12,7 @@ import click
 
 from nearproof.daemon.cli.backend import backend
 from nearproof.daemon.cli.completion import completion
+from nearproof.daemon.cli.daemon import daemon
 from nearproof.daemon.cli.demo import demo
 from nearproof.daemon.cli.doctor import doctor
 from nearproof.daemon.cli.language import Program
@@ -25,6 +26,7 @@ from nearproof.daemon.cli.options import (
     Options,
     default_home,
 )
+from nearproof.daemon.cli.standing import config, devices, status
 from nearproof.daemon.cli.verify import verify
 
 
@@ -59,5 +61,8 @@ def main(
     context.obj = Options(home, as_json, lang, no_input, verbose)
 
 
-for command in (old, new, join, doctor, verify, backend, demo, completion):
+for command in (
+    *(old, new, status, devices, join, daemon, config),
+    *(doctor, verify, backend, demo, completion),
+):
     main.add_command(command)

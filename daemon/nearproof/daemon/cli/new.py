@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from nearproof.daemon.cli.old import radio_option
 from nearproof.daemon.cli.options import Command, Options, pin_option
 
 if TYPE_CHECKING:
+    from nearproof.daemon.cli.asking import Service
     from nearproof.daemon.laptop import Laptop
 
 label_option = click.option("--label", help="What this laptop calls itself.  [default: host name]")
@@ -63,13 +65,41 @@ def copy(
     if sum((camera is not None, image is not None, typed)) > 1:
         raise click.UsageError(_("choose one of --camera, --image and --typed"))
 
-    async def story(laptop: Laptop) -> None:
-        from nearproof.daemon import new as role
-
-        await role.copy(laptop, user=user_id, proof=proof, photo=photo)
-
     source = "typed" if typed else f"image:{image}" if image else camera
-    options.run("new", story, live="new", radio=radio, camera=source, label=label)
+
+    async def story(service: Service) -> None:
+        from nearproof.daemon.control.interface import NewCopy
+
+        takes = NewCopy(
+            service.console.language,
+            service.console.watches,
+            radio,
+            _absolute(source) if source is not None else None,
+            label,
+            user_id,
+            _absolute_path(proof),
+            _absolute_path(photo),
+        )
+        await service.run("NewCopy", takes)
+
+    options.over_service("new", story, live="new")
+
+
+def _absolute_path(path: Path | None) -> str | None:
+    return str(path.absolute()) if path is not None else None
+
+
+def _absolute(source: str) -> str:
+    """The camera's spec with a path that means the same in the daemon's process.
+
+    Raises `CameraError` for a spec of no kind.
+    """
+    from nearproof.qr.source_spec import parse_source
+
+    if source == "typed":
+        return source
+    spec = parse_source(source)
+    return str(replace(spec, path=spec.path.absolute())) if spec.path is not None else source
 
 
 @new.command(cls=Command)
@@ -79,12 +109,12 @@ def copy(
 def activate(options: Options, label: str | None) -> None:
     """Enrol a laptop by its account's one-time activation code; goes on where it stood."""
 
-    async def story(laptop: Laptop) -> None:
-        from nearproof.daemon import new as role
+    async def story(service: Service) -> None:
+        from nearproof.daemon.control.interface import NewActivate
 
-        await role.activate(laptop)
+        await service.run("NewActivate", NewActivate(service.console.language, label=label))
 
-    options.run("new", story, live="activate", label=label)
+    options.over_service("new", story, live="activate")
 
 
 @click.command(cls=Command)

@@ -10,7 +10,7 @@ import click
 from nearproof.daemon.cli.options import Command, Options, pin_option
 
 if TYPE_CHECKING:
-    from nearproof.daemon.laptop import Laptop
+    from nearproof.daemon.cli.asking import Service
 
 VIEWS = ("terminal", "window", "png:", "svg:")
 FILES = ("png:", "svg:")  # shown elsewhere, so that this screen does not matter
@@ -50,8 +50,8 @@ def copy(options: Options, radio: str | None, show: str, allow_shared_screen: bo
     if options.as_json and show == "terminal":
         raise click.UsageError(_("with --json the terminal shows no QR code: add --show png:FILE"))
 
-    async def story(laptop: Laptop) -> None:
-        from nearproof.daemon import old as role
+    async def story(service: Service) -> None:
+        from nearproof.daemon.control.interface import OldCopy
         from nearproof.daemon.views import view_named
 
         if not show.startswith(FILES) and not allow_shared_screen:
@@ -60,20 +60,36 @@ def copy(options: Options, radio: str | None, show: str, allow_shared_screen: bo
             sight = await look()
             sight.require_private()
             for what in sight.blind:
-                laptop.console.tell(what)
-        await role.copy(laptop, view_named(show, laptop.console))
+                service.console.tell(what)
+        takes = OldCopy(service.console.language, radio=radio)
+        await service.run("OldCopy", takes, view_named(show, service.console))
 
-    options.run("old", story, live="old", radio=radio)
+    options.over_service("old", story, live="old")
+
+
+@old.command(cls=Command)
+@click.pass_obj
+def status(options: Options) -> None:
+    """Say where the copy that was ordered here stands, and what comes next."""
+
+    async def story(service: Service) -> None:
+        from nearproof.daemon.cli.standing import tell_copy
+
+        await tell_copy(service)
+
+    options.over_service("old", story)
 
 
 @old.command(cls=Command)
 @click.pass_obj
 def cancel(options: Options) -> None:
-    """Cancel the copy that was ordered here."""
+    """Cancel the copy that is under way for the account, wherever it was ordered."""
 
-    async def story(laptop: Laptop) -> None:
-        from nearproof.daemon import old as role
+    async def story(service: Service) -> None:
+        from nearproof.daemon.control.interface import Cancelled
 
-        await role.cancel(laptop)
+        done = await service.call("Cancel", Cancelled)
+        event = "cancelled" if done.cancelled else "nothing_to_cancel"
+        service.console.tell(event, account=done.account)
 
-    options.run("old", story)
+    options.over_service("old", story)

@@ -14,6 +14,7 @@ import click
 from nearproof.daemon.locale import Language
 
 if TYPE_CHECKING:
+    from nearproof.daemon.cli.asking import Service
     from nearproof.daemon.console import Console
     from nearproof.daemon.laptop import Laptop
 
@@ -149,6 +150,22 @@ class Options:
             home = Home(self.home)
             given = {name: value for name, value in settings.items() if value is not None}
             await story(Laptop(home, msgspec.structs.replace(home.settings(), **given), console))
+
+        self.run_told(role, whole, live=live)
+
+    def over_service(
+        self, role: str, story: Callable[[Service], Awaitable[None]], *, live: str = ""
+    ) -> None:
+        """Run `story`, which asks the laptop's service: the daemon's, or one of this process."""
+        from nearproof.config.home import Home
+        from nearproof.daemon.cli.asking import Service
+        from nearproof.daemon.control.client import service_of
+        from nearproof.daemon.control.sockets import socket_path
+
+        async def whole(console: Console) -> None:
+            path = socket_path(self.home, default_home())
+            async with service_of(Home(self.home), path) as dial:
+                await story(Service(console, dial))
 
         self.run_told(role, whole, live=live)
 

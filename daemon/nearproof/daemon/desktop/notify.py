@@ -140,6 +140,23 @@ class Notifier:
         """Take the notice of `slot` away, if it still stands."""
         self._later(self._take_down, slot)
 
+    def again(self) -> None:
+        """Try again if nothing could be shown: the bus itself tells nobody that it has come."""
+        if self._dark and self._standing:
+            self._later(self._settle)
+
+    async def settled(self) -> None:
+        """Wait until what was asked before has been done, or could not be."""
+        if self._worker is None:
+            return
+        done = asyncio.get_running_loop().create_future()
+
+        async def say_so() -> None:
+            done.set_result(None)
+
+        self._later(say_so)
+        await asyncio.wait({done, self._worker}, return_when=asyncio.FIRST_COMPLETED)
+
     async def close(self) -> None:
         """Leave the desktop; notices stay there, but their buttons are dead.  Idempotent."""
         worker, self._worker = self._worker, None

@@ -23,6 +23,7 @@ from nearproof.daemon.console import Front
 from nearproof.daemon.locale import Language, filled, translated
 from nearproof.daemon.logs import log
 from nearproof.daemon.outcomes import (
+    control,
     desktop,
     local,
     pictures,
@@ -31,7 +32,7 @@ from nearproof.daemon.outcomes import (
     sessions,
     unfit,
 )
-from nearproof.daemon.outcomes.kinds import Exit, Outcome
+from nearproof.daemon.outcomes.kinds import Exit, Failure, Outcome
 from nearproof.daemon.provider import ProviderError, ProviderReason
 from nearproof.daemon.texts import duration
 
@@ -51,6 +52,7 @@ TABLE: dict[Key, Outcome] = {
         radios.BLUETOOTH,
         service.BACKEND,
         desktop.DESKTOP,
+        control.CONTROL,
         local.LAPTOP,
         unfit.UNFIT,
     )
@@ -91,27 +93,45 @@ def run_to_outcome(story: Callable[[], Awaitable[None]]) -> BaseException | None
     return None
 
 
+class EndedElsewhere(Exception):
+    """What was asked of the laptop's service has failed there; `failure` says how."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(failure.reason)
+
+
 def report(console: Front, error: BaseException | None) -> int:
     """Tell how the command ended; returns its exit code."""
     if error is None:
         return Exit.DONE
-    key, outcome = explain(error)
-    if outcome.exit is Exit.BUG:
-        log.error("bug", exc_info=error)
+    failure = error.failure if isinstance(error, EndedElsewhere) else failure_of(error)
+    if failure.verifier_step is None:
+        refusal: dict[str, int | str | None] = {}
+    else:
+        refusal = {"verifier_step": failure.verifier_step, "code": failure.code}
     try:
-        for each in getattr(error, "devices", ()):
-            console.tell("slot_taken", "b", label=each.label, kid=each.kid, since=_day(each))
+        tell_slots(console, error)
         console.failed(
-            sentence(error, console.language),
+            failure.en if console.language == "en" else failure.da,
             event="failed",
-            reason=key,
-            exit=int(outcome.exit),
-            whose=outcome.whose,
-            **_refusal(error),
+            reason=failure.reason,
+            exit=failure.exit,
+            whose=failure.whose,
+            **refusal,
         )
     except OSError:  # nobody listens any more; Python would complain once more at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return outcome.exit
+    return failure.exit
+
+
+def failure_of(error: BaseException) -> Failure:
+    """The error as people are told of it; a bug of ours is logged."""
+    key, outcome = explain(error)
+    if outcome.exit is Exit.BUG:
+        log.error("bug", exc_info=error)
+    en, da = sentence(error, "en"), sentence(error, "da")
+    return Failure(key, int(outcome.exit), str(outcome.whose), en, da, *_refusal(error))
 
 
 def sentence(error: BaseException, language: Language) -> str:
@@ -124,6 +144,12 @@ def sentence(error: BaseException, language: Language) -> str:
         code=getattr(error, "code", ""),
         duration=duration(getattr(error, "seconds", None) or 0, language),
     )
+
+
+def tell_slots(front: Front, error: BaseException) -> None:
+    """Which laptops hold every slot of the account, if that is what is wrong."""
+    for each in getattr(error, "devices", ()):
+        front.tell("slot_taken", "b", label=each.label, kid=each.kid, since=_day(each))
 
 
 def _day(listed: Listed) -> str:
@@ -159,13 +185,13 @@ def _keys(error: BaseException) -> list[Enum | type[BaseException]]:
     return [*keys, *type(error).__mro__]
 
 
-def _refusal(error: BaseException) -> dict[str, str | int]:
+def _refusal(error: BaseException) -> tuple[int, str] | tuple[()]:
     """The verifier's step and code, for programs."""
     if isinstance(error, VerificationError) or (
         isinstance(error, ProviderError) and error.step is not None
     ):
-        return {"verifier_step": error.step or 0, "code": str(error.code)}
-    return {}
+        return error.step or 0, str(error.code)
+    return ()
 
 
 def _detail(error: BaseException) -> str:

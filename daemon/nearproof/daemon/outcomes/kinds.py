@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum, IntEnum, StrEnum
 from typing import NamedTuple
 
+import msgspec
+
 
 class Exit(IntEnum):
     """Exit codes of every command (README, Exit codes)."""
@@ -56,3 +58,18 @@ class Outcome(NamedTuple):
 
 
 Rows = tuple[Outcome, ...]
+
+
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a command failed, as another process is told: `explain` and its text, filled in.
+
+    `verifier_step` and `code` are the verifier's, where it is the one that refuses.
+    """
+
+    reason: str
+    exit: int
+    whose: str
+    en: str
+    da: str
+    verifier_step: int | None = None
+    code: str | None = None
