@@ -109,7 +109,7 @@ async def test_a_qr_that_is_not_ours_typed(
     home: Path, air: str, content: str, code: int, reason: str
 ) -> None:
     """Each kind has its own message."""
-    ran = await run(home, "new", "copy", "--radio", air, "--typed", typed=content + "\n")
+    ran = await run(home, "new", "copy", "--radio", air, "--typed", typed=f"yes\n{content}\n")
     assert (ran.code, ran.failed["reason"]) == (code, reason), ran.err
     assert Home(home).enrolment() is None
 
@@ -127,7 +127,9 @@ async def test_a_qr_that_is_not_ours_in_a_picture(
 
 async def test_an_expired_qr_is_not_found(home: Path, air: str) -> None:
     """OLD alone judges expiry; NEW has no trusted clock and says both possibilities."""
-    ran = await run(home, "new", "copy", "--radio", air, "--typed", typed=to_text(PAYLOAD) + "\n")
+    ran = await run(
+        home, "new", "copy", "--radio", air, "--typed", typed=f"yes\n{to_text(PAYLOAD)}\n"
+    )
     assert (ran.code, ran.failed["reason"]) == (12, "not_near")
     assert "out of range, or its QR code has expired" in ran.failed["text"]
 
