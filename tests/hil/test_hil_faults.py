@@ -1,7 +1,4 @@
-"""Faults at the steps of a ceremony, about a tenth of them; `scripts/bench faults` plays all.
-
-A few belong to every run of the tests, those marked slow do not.
-"""
+"""Faults at the steps of a ceremony, about a tenth of them; `scripts/bench faults` plays all."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ from hil.faults_stage import Stage, open_stage
 
 pytestmark = [
     pytest.mark.rig,
+    pytest.mark.slow,
     pytest.mark.timeout(400),  # on a busy machine; half a minute on a quiet one
     pytest.mark.asyncio(loop_scope="module"),
 ]
@@ -27,34 +25,29 @@ async def stage(rig_possible: None) -> AsyncIterator[Stage]:
         yield stage
 
 
-def slow(*case: object) -> object:
-    """A case for the long run alone."""
-    return pytest.param(*case, marks=pytest.mark.slow)
-
-
 # Most kinds of fault; mostly those that recover, an end takes its time.
 RECOVERS = [
     ("m2", "link drop"),
     ("t1", "jam"),
-    slow("waiting", "OLD dbus-daemon"),
-    slow("QR shown", "OLD bluetoothd"),
-    slow("scanning", "NEW suspended"),
-    slow("m1", "OLD adapter off/on"),
-    slow("code asked", "OLD adapter off/on"),
-    slow("rounds", "OLD suspended"),
-    slow("t2", "NEW bluetoothd"),
-    slow("ack", "NEW clock +1 day"),
+    ("waiting", "OLD dbus-daemon"),
+    ("QR shown", "OLD bluetoothd"),
+    ("scanning", "NEW suspended"),
+    ("m1", "OLD adapter off/on"),
+    ("code asked", "OLD adapter off/on"),
+    ("rounds", "OLD suspended"),
+    ("t2", "NEW bluetoothd"),
+    ("ack", "NEW clock +1 day"),
 ]
 KEPT = "the kept proof was accepted"
 ENDS = [
     # step, fault, exit codes of OLD and NEW (None: not started), what is done afterwards
     ("SMS code", "NEW killed", (0, -9), KEPT),
-    slow("consent", "backend killed", (30, None), "copied"),
-    slow("waiting", "OLD killed", (-9, None), "copied"),
-    slow("code asked", "OLD dbus-daemon", (20, 19), "copied"),
-    slow("code asked", "OLD adapter gone", (20, 19), "copied"),
-    slow("user ID", "backend killed", (0, 30), KEPT),
-    slow("new PIN", "NEW killed", (0, -9), KEPT),
+    ("consent", "backend killed", (30, None), "copied"),
+    ("waiting", "OLD killed", (-9, None), "copied"),
+    ("code asked", "OLD dbus-daemon", (20, 19), "copied"),
+    ("code asked", "OLD adapter gone", (20, 19), "copied"),
+    ("user ID", "backend killed", (0, 30), KEPT),
+    ("new PIN", "NEW killed", (0, -9), KEPT),
 ]
 
 

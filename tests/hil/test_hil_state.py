@@ -19,6 +19,7 @@ from rig.machine import REPO
 
 pytestmark = [
     pytest.mark.rig,
+    pytest.mark.slow,
     pytest.mark.timeout(400),  # on a busy machine; half a minute on a quiet one
     pytest.mark.asyncio(loop_scope="module"),
 ]
@@ -58,7 +59,6 @@ async def state(laptop: Laptop) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.slow
 async def test_after_a_ceremony(stage: Stage, before: States) -> None:
     """Alias, Discoverable, Pairable, known devices and adverts are as before."""
     assert before["old"]["/org/bluez/hci0"]["Discoverable"] is True
@@ -67,7 +67,6 @@ async def test_after_a_ceremony(stage: Stage, before: States) -> None:
     assert await states(stage) == before
 
 
-@pytest.mark.slow
 async def test_interrupted_at_the_qr(stage: Stage, before: States) -> None:
     """Ctrl-C while the QR code is shown takes the advert away and leaves all as it was."""
     account = await stage.account()
@@ -81,7 +80,6 @@ async def test_interrupted_at_the_qr(stage: Stage, before: States) -> None:
     assert await states(stage) == before
 
 
-@pytest.mark.slow
 async def test_after_new_crashed(stage: Stage, before: States) -> None:
     """kill -9 of NEW leaves nothing on either laptop."""
     account = await stage.account()

@@ -40,7 +40,7 @@ def pack(sources: Path, recipe: str, version: str = "6.1") -> None:
     tree = sources / f"linux-source-{version}"
     for path, wrong, _ in kernel.FIXES:
         file = tree / path
-        file.parent.mkdir(parents=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(wrong)
     (tree / "Makefile").write_text(MAKEFILE.format(recipe=recipe))
     with tarfile.open(sources / f"{tree.name}.tar.xz", "w:xz") as archive:
