@@ -163,11 +163,14 @@ class Console:
             return await self._pin.answer(what, step)
         if self._no_input:
             raise InputNeeded(what)
-        if self.as_json:
-            self.line({"event": "asked", "role": self.role, "step": step, "what": what, **fields})
-        else:
-            print(text(f"ask_{what}", self.language, **fields), end=" ", file=self._err, flush=True)
         with unechoed(self._lines.descriptor) if hidden else contextlib.nullcontext():
+            if self.as_json:
+                self.line(
+                    {"event": "asked", "role": self.role, "step": step, "what": what, **fields}
+                )
+            else:
+                question = text(f"ask_{what}", self.language, **fields)
+                print(question, end=" ", file=self._err, flush=True)
             answer = await self._lines.next()
         if answer is None:
             if not self.as_json:

@@ -130,10 +130,10 @@ class Audience:
         async with self._asking:
             lead = f"{'':9}{self._label(asked['role'])} {asked.get('step', ''):>5}"
             self._standing = f"{lead}  » {self._question(asked)} "
-            print(self._standing, end="", flush=True)
             hidden = asked["what"] in PINS
-            try:
+            try:  # unseen before it is asked for: a program types at once
                 with unechoed(self._keyboard.descriptor) if hidden else contextlib.nullcontext():
+                    print(self._standing, end="", flush=True)
                     line = await self._keyboard.next()
             finally:
                 self._standing = ""
