@@ -16,17 +16,17 @@ from figures import Figure, table
 NAMES = ("ceremony", "cli", "crypto", "decoder", "memory")
 
 # Run only if named, each with options of its own: they take minutes to hours.
-RIG = {"hil": "two_laptops", "faults": "faults", "relay": "relay"}
+LONG = {"hil": "two_laptops", "faults": "faults", "relay": "relay", "crashes": "crash_matrix"}
 
 
 def main() -> int:
     """Exit code 1 if a figure misses its target."""
-    if sys.argv[1:2] and sys.argv[1] in RIG:
-        return int(importlib.import_module(RIG[sys.argv[1]]).main(sys.argv[2:]))
+    if sys.argv[1:2] and sys.argv[1] in LONG:
+        return int(importlib.import_module(LONG[sys.argv[1]]).main(sys.argv[2:]))
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description=__doc__,
-        epilog=f"Between two laptops, with options of their own (-h): {', '.join(RIG)}.",
+        epilog=f"With options of their own (-h), and longer: {', '.join(LONG)}.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--json", action="store_true")

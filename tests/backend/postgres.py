@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -42,15 +43,27 @@ class Cluster:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def database(self) -> str:
-        """The URL of a new, empty database."""
-        name = f"test{next(_names)}"
-        with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+    def database(self, template: str = "template0") -> str:
+        """The URL of a new database: an empty one, or a copy of the one named."""
+        name = f"test{os.getpid()}_{next(_names)}"
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return f"postgresql://nearproof@/{name}?host={self._folder}"
+
+    def drop(self, url: str) -> None:
+        """Remove the database of this URL, whoever uses it."""
+        self._execute(f'DROP DATABASE "{name_of(url)}" WITH (FORCE)')
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
+            connection.execute(statement)
 
     def _dsn(self, name: str) -> str:
         return f"host={self._folder} user=nearproof dbname={name}"
+
+
+def name_of(url: str) -> str:
+    """The database's name."""
+    return urlsplit(url).path.lstrip("/")
 
 
 @contextmanager
