@@ -53,6 +53,14 @@ class Cluster:
         """Remove the database of this URL, whoever uses it."""
         self._execute(f'DROP DATABASE "{name_of(url)}" WITH (FORCE)')
 
+    def close(self, url: str, *, again: bool = False) -> None:
+        """Let nobody into the database of this URL, and throw out who is there; or open it."""
+        name = name_of(url)
+        self._execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {str(again).lower()}')
+        self._execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608
+        )
+
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
             connection.execute(statement)

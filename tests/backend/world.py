@@ -74,11 +74,12 @@ def start_backend(
     policy: BackendPolicy = NO_WAIT,
     port: int = 0,
     database: str | None = None,
+    workers: int = 1,
 ) -> BackendProcess:
     """Start a server on this folder; returns when it answers."""
     chosen = msgspec.json.encode(policy).decode()
     process = subprocess.Popen(
-        [sys.executable, str(CHILD), str(data_dir), chosen, str(port), database or ""],
+        [sys.executable, CHILD, data_dir, chosen, str(port), database or "", str(workers)],
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None

@@ -21,6 +21,7 @@
     sms          texts, ports, and the worker that empties the outbox
     data_dir     issuer key, certificate and database at rest
     server       uvicorn, TLS, the join line
+    workers      several processes on one socket
     admin        what its operator does at the console
     conformance  checks for anybody's backend
 

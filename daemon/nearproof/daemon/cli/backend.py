@@ -70,6 +70,13 @@ def backend() -> None:
 )
 @policy_option
 @click.option(
+    "--workers",
+    type=click.IntRange(min=1, max=64),
+    default=1,
+    show_default=True,
+    help="Processes; more than one pays with PostgreSQL.",
+)
+@click.option(
     "--sms",
     metavar="PORT",
     default="file",
@@ -85,6 +92,7 @@ def serve(
     reached_at: str | None,
     wait: int | None,
     policy_file: Path | None,
+    workers: int,
     sms: str,
     database: str | None,
 ) -> None:
@@ -117,6 +125,7 @@ def serve(
             database=database,
             sms=sms,
             language=console.language,
+            workers=workers,
         )
 
     options.run_plain("backend", work)

@@ -16,6 +16,7 @@ from nearproof.daemon.backend.errors import (
     PolicyRefused,
     SchemaUnknown,
     SmsPortUnknown,
+    WorkerDied,
 )
 from nearproof.daemon.console import InputNeeded
 from nearproof.daemon.demo.errors import ActorFailed, AttackSucceeded
@@ -118,6 +119,13 @@ LAPTOP: Rows = (
         _E.USAGE,
         _W.YOURS,
         "That policy cannot be used: {detail}. `nearproof backend policy` shows every limit.",
+    ),
+    Outcome(
+        WorkerDied,
+        _E.BACKEND,
+        _W.BACKEND,
+        "A worker of the server could not start. What it ran into stands above.",
+        "En af serverens processer kunne ikke starte. Årsagen står ovenfor.",
     ),
     Outcome(
         SmsPortUnknown,
