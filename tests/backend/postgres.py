@@ -19,14 +19,13 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-# The tests kill the backend, never the database: its own durability may be switched off.
 OPTIONS = {
     "listen_addresses": "",
-    "fsync": "off",
-    "full_page_writes": "off",
     "max_connections": "120",
     "shared_buffers": "32MB",
 }
+# The tests kill the backend, never the database: its own durability may be switched off.
+UNSYNCED = {"fsync": "off", "full_page_writes": "off"}
 _names = count(1)
 
 
@@ -75,8 +74,9 @@ def name_of(url: str) -> str:
 
 
 @contextmanager
-def cluster(binaries: Path) -> Iterator[Cluster]:
-    """Start a server for as long as the block runs."""
+def cluster(binaries: Path, *, durable: bool = False) -> Iterator[Cluster]:
+    """Start a server for as long as the block runs; `durable` is for measuring."""
+    options = OPTIONS if durable else OPTIONS | UNSYNCED
     folder = Path(tempfile.mkdtemp(prefix="np-pg-"))
     unprivileged: dict[str, Any] = {}
     if os.geteuid() == 0:
@@ -90,7 +90,7 @@ def cluster(binaries: Path) -> Iterator[Cluster]:
         cwd="/",
         **unprivileged,
     )
-    chosen = [part for name, value in OPTIONS.items() for part in ("-c", f"{name}={value}")]
+    chosen = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
     server = subprocess.Popen(
         [binaries / "postgres", "-D", data, "-k", folder, *chosen],
         stderr=subprocess.PIPE,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -73,6 +74,7 @@ def serve(
     Raises `OSError` where it cannot listen, `JoinError` where no laptop could use the address,
     `WorkerDied`, and what `open_data_dir` raises.
     """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the issuer's seed would be in a core
     carrier = port_named(sms, data_dir)
 
     def work(data: DataDir, told: Callable[[], None]) -> None:
