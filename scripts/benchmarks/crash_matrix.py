@@ -42,14 +42,16 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
     results = _kept(arguments.keep, arguments.runs)
-    numbers = [arguments.only] if arguments.only is not None else range(arguments.runs)
     global _matrix
     with matrix(arguments.seed, postgres=not arguments.no_postgresql) as _matrix:
         cells = len(_matrix.cells)
-        for result in _played([n for n in numbers if n not in results], arguments.jobs):
+        if arguments.only is not None:
+            return _play_again(arguments.only, results)
+        left = [number for number in range(arguments.runs) if number not in results]
+        for result in _played(left, arguments.jobs):
             results[result.number] = result
             _keep(arguments.keep, result)
-            if result.broken or arguments.only is not None:
+            if result.broken:
                 print(json.dumps(asdict(result), indent=1), file=sys.stderr)
             print(f"\r{len(results)}/{arguments.runs}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
@@ -59,6 +61,14 @@ def main(argv: Sequence[str]) -> int:
     else:
         print(report(done, cells))
     return 1 if any(result.broken for result in done) else 0
+
+
+def _play_again(number: int, results: dict[int, Result]) -> int:
+    """As it was kept, or as it comes."""
+    kept = results.get(number)
+    result = _matrix.run(number) if kept is None else _matrix.again(kept)
+    print(json.dumps(asdict(result), indent=1))
+    return 1 if result.broken else 0
 
 
 def _played(numbers: Sequence[int], jobs: int) -> Iterator[Result]:

@@ -20,7 +20,7 @@ from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon.backend.data_dir import open_data_dir
 from nearproof.daemon.backend.schema import metadata
 from nearproof.daemon.demo import stage as stages
-from nearproof.daemon.demo.stage import PIN, Actor, Event, Stage, open_stage
+from nearproof.daemon.demo.stage import ACCOUNT, PIN, Actor, Event, Stage, open_stage
 
 SPY = Path(__file__).with_name("canaries")
 ENOUGH = 100
@@ -80,23 +80,34 @@ async def played(folder: Path, watched: Watched) -> None:
     """The ceremony, and then processes that are aborted with their keys in memory."""
     async with open_stage(folder, wait=0, seed=1, watch=watched.hear) as stage:
         await stage.enrol("old")
-        await stage.done("new", "join", stage.join_line)
-        new = await stage.new_copy(photo=str(stage.photo), proof=str(stage.bundle))
-        await new.until("scanning")
-        old = await stage.old_copy()
-        await old.until("qr_shown")
-        code = (await new.until("code"))["code"]
-        await old.until("code_wanted")
-        for actor in (old, new):
-            watched.look(actor)
-        old.type(code)
-        await new.until("activated")
-        assert (await new.exit_code(), await old.exit_code()) == (0, 0)
-        await aborted(stage, watched)
+        await copied(stage, watched, "new")
+        await copied(stage, watched, "third")
+        await stage.enrol("theirs", "bert")
+        await copied(stage, watched, "fourth", "theirs", "bert")
+        await aborted(stage, watched, "theirs")
 
 
-async def aborted(stage: Stage, watched: Watched) -> None:
-    actor = await stage.old_copy()
+async def copied(
+    stage: Stage, watched: Watched, name: str, of: str = "old", account: str = ACCOUNT
+) -> None:
+    await stage.done(name, "join", stage.join_line)
+    kept = {"photo": str(stage.photo), "proof": str(stage.bundle)}
+    new = await stage.new_copy(name, user_id=account, **kept)
+    await new.until("scanning")
+    old = await stage.old_copy(of)
+    await old.until("qr_shown")
+    code = (await new.until("code"))["code"]
+    await old.until("code_wanted")
+    for actor in (old, new):
+        watched.look(actor)
+    old.type(code)
+    await new.until("activated")
+    assert (await new.exit_code(), await old.exit_code()) == (0, 0)
+
+
+async def aborted(stage: Stage, watched: Watched, name: str) -> None:
+    """In the middle, with its keys in memory."""
+    actor = await stage.old_copy(name)
     await actor.until("qr_shown")
     watched.look(actor)
     os.kill(actor.pid, signal.SIGABRT)
@@ -109,6 +120,10 @@ def canaries(spied: Path, watched: Watched, folder: Path) -> list[tuple[str, byt
     known = {(what, bytes.fromhex(secret)) for what, secret in lines}
     user_seeds = {secret for what, secret in known if what == "hkdf PXP1 user"}
     known = {(what, secret) for what, secret in known if what != "seed" or secret not in user_seeds}
+    # What a user key has signed would let its PIN be guessed; what others sign is no secret.
+    proofs = {f"by {seed.hex()}" for seed in user_seeds}
+    known |= {("PIN proof", secret) for what, secret in known if what in proofs}
+    known = {(what, secret) for what, secret in known if not what.startswith("by ")}
     known |= {("user key", DeviceKey(seed).public) for seed in user_seeds}
     known.add(("PIN", PIN.encode()))
     sms = (folder / "backend" / "sms.jsonl").read_text()

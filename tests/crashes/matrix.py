@@ -129,16 +129,27 @@ class Matrix:
             others = [each for each in self.cells if each.story == cell.story]
             faults.append(random.choice(others).fault)
         kind = "postgresql" if self._cluster and random.random() < 0.25 else "sqlite"
+        return self._play(number, cell.story, kind, faults, random)
+
+    def again(self, kept: Result) -> Result:
+        """The same run: points may have moved a little since, what was struck is the same."""
+        faults = [Fault(**fault) for fault in kept.faults]
+        random = Random(f"{self._seed}-{kept.number}")
+        return self._play(kept.number, kept.story, kept.database, faults, random)
+
+    def _play(
+        self, number: int, story: str, kind: str, faults: list[Fault], random: Random
+    ) -> Result:
         began = time.monotonic()
-        with self._site(cell.story, f"run-{number}", kind) as site:
+        with self._site(story, f"run-{number}", kind) as site:
             try:
-                told, broken = play(site, cell.story, faults, random, active=ACTIVE[cell.story])
+                told, broken = play(site, story, faults, random, active=ACTIVE[story])
             except Stuck as error:
                 told, broken = Told(), [str(error)]
             struck = _struck(site)
         return Result(
             number,
-            cell.story,
+            story,
             kind,
             [asdict(fault) for fault in faults],
             struck,

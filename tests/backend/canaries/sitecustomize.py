@@ -22,15 +22,15 @@ def _watch() -> None:
             seen.add(secret)
             os.write(descriptor, f"{what}\t{secret.hex()}\n".encode())
 
-    def put_around(name: str, noted: Any) -> None:
-        real = getattr(primitives, name)
+    def put_around(name: str, noted: Any, module: Any = primitives) -> None:
+        real = getattr(module, name)
 
         def watched(*args: Any, **kwargs: Any) -> Any:
             result = real(*args, **kwargs)
             noted(result, *args, **kwargs)
             return result
 
-        setattr(primitives, name, watched)
+        setattr(module, name, watched)
 
     def hkdf(result: bytes, ikm: bytes, salt: bytes, info: bytes) -> None:
         what = "".join(chr(c) for c in info[:24] if 32 <= c < 127)
@@ -48,8 +48,17 @@ def _watch() -> None:
     put_around("x25519", lambda result, private, public: note("x25519 key", private))
     put_around("x25519", lambda result, private, public: note("shared secret", result))
     put_around("ed25519_sign", lambda result, seed, message: note("seed", seed))
+    put_around("ed25519_sign", lambda result, seed, message: note(f"by {seed.hex()}", result))
     for name in ("aead_seal", "aead_open"):
         put_around(name, lambda result, key, *args, **kwargs: note("message key", key))
+
+    from nearproof.crypto import noise  # it takes its primitives from those above
+
+    def chained(result: list[bytes], *args: Any) -> None:
+        for key in result:
+            note("chaining key", key)
+
+    put_around("_hkdf", chained, noise)
 
 
 if _FILE:
