@@ -19,7 +19,13 @@ NAMES = {
 }
 
 # Run only if named, each with options of its own: they take minutes to hours.
-LONG = {"hil": "two_laptops", "faults": "faults", "relay": "relay", "crashes": "crash_matrix"}
+LONG = {
+    "hil": "two_laptops",
+    "faults": "faults",
+    "relay": "relay",
+    "crashes": "crash_matrix",
+    "races": "races",
+}
 
 
 def main() -> int:

@@ -127,6 +127,13 @@ TEXTS: dict[str, Sentence] = {
     "nothing_to_cancel": "Nothing is being copied for {account}.",
     "sms": "{id}  {account}  {kind}  {state}",
     "audit_holds": "The audit chains hold. Accounts: {accounts}; entries: {entries}.",
+    "check_held": "ok    {name}",
+    "check_failed": "FAIL  {name} Instead: {why}.",
+    "conforms": "The backend does what the contract says. Checks: {checks}.",
+    "conformance_waits": (
+        "Its waiting time is {duration}: the suite waits that long for each copy. Set a shorter "
+        "one for the test."
+    ),
     "policy": (
         "Limits of the ceremony; times in seconds. Keep this as policy.toml in the backend's "
         "folder, or give it to --policy."
@@ -157,6 +164,8 @@ TEXTS: dict[str, Sentence] = {
     "ask_new_pin_again": "The same PIN again:",
     "ask_sms_code": "Temporary code from the SMS:",
     "ask_user": "User ID:",
+    "ask_new_account": "User ID of a new account without laptops:",
+    "ask_sms_code_of": "Newest SMS code of {account}:",
     "ask_activation_code": "Activation code:",
     "ask_start": "Get started? (yes/no):",
     "ask_consent": "Yes, I want to copy: start copying? (yes/no):",

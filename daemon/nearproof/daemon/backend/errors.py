@@ -50,3 +50,7 @@ class DatabaseAway(Exception):
 
 class WorkerDied(Exception):
     """A worker of the server ended before it answered anything; its own error is on the screen."""
+
+
+class NotConforming(Exception):
+    """A backend fails checks of the conformance suite: how many, of how many."""

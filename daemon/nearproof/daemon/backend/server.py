@@ -7,6 +7,7 @@ Several processes may serve one data folder.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import resource
 import signal
@@ -102,6 +103,18 @@ def serve(
                 work(data, lambda: ready(here))
         if workers > 1:
             run_workers(workers, work_alone, lambda: ready(here))
+
+
+def log_requests() -> None:
+    """One line a request and an SMS, on standard error: routes and outcomes, no query, no body.
+
+    Of this program's own records alone; what libraries say below a warning may hold values.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    own = logging.getLogger("nearproof")
+    own.addHandler(handler)
+    own.setLevel(logging.INFO)
 
 
 async def _run(server: _Server, app: App, dispatcher: Dispatcher, listener: socket.socket) -> None:

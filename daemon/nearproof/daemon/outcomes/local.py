@@ -13,6 +13,7 @@ from nearproof.daemon.backend.errors import (
     DatabaseRefused,
     DeviceUnknown,
     NoBackendHere,
+    NotConforming,
     PolicyRefused,
     SchemaUnknown,
     SmsPortUnknown,
@@ -125,7 +126,12 @@ LAPTOP: Rows = (
         _E.BACKEND,
         _W.BACKEND,
         "A worker of the server could not start. What it ran into stands above.",
-        "En af serverens processer kunne ikke starte. Årsagen står ovenfor.",
+    ),
+    Outcome(
+        NotConforming,
+        _E.BACKEND,
+        _W.BACKEND,
+        "That backend does not do what the contract says: {detail} checks failed.",
     ),
     Outcome(
         SmsPortUnknown,
