@@ -15,6 +15,7 @@ from figures import Figure, table
 
 NAMES = {
     "backend": "backend_load",
+    "guessing": "guessing_odds",
     **{name: name for name in ("ceremony", "cli", "crypto", "decoder", "memory")},
 }
 

@@ -7,7 +7,7 @@ import base64
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from nearproof.daemon.backend.rules import DAY
 from nearproof.daemon.backend.wire import DeviceState
 
 CLIENTS, WORKERS = 50, 4
+Desk = tuple[World, httpx2.AsyncClient]
+"""A worker, and the clients that have chosen it."""
 START = msgspec.json.encode(wire.Start(consent=True, uv=wire.Verification.FINGERPRINT))
 
 
@@ -52,34 +54,38 @@ async def rounds(worlds: Sequence[World], count: int) -> AsyncIterator[Round]:
     """Races by copies and by invites, in turn."""
     for number in range(count):
         race = _copies if number % 2 == 0 else _invites
-        yield await race(worlds, f"racer{number}")
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(here.client()) for here in worlds]
+            yield await race([*zip(worlds, clients, strict=True)], f"racer{number}")
 
 
-async def _copies(worlds: Sequence[World], account: str) -> Round:
+async def _copies(worlds: Sequence[Desk], account: str) -> Round:
     """Two laptops of the account, each 25 times at once: one copy, which its own laptop finds."""
-    keys = two_laptops(worlds[0], account)
-    answers = await asyncio.gather(
-        *(
-            worlds[client % len(worlds)].send(keys[client % 2], "POST", "/v1/ceremonies", START)
-            for client in range(CLIENTS)
-        )
-    )
-    ids = {answer.json()["id"] for answer in answers if answer.status_code < 300}
-    return Round("copies", outcomes(answers), len(ids), reserved(worlds[0], account))
-
-
-async def _invites(worlds: Sequence[World], account: str) -> Round:
-    """Fifty laptops with a code each."""
-    two_laptops(worlds[0], account)
+    first = worlds[0][0]
+    keys = two_laptops(first, account)
     attempts = []
-    for client, code in enumerate(invites(worlds[0], account)):
-        here = worlds[client % len(worlds)]
+    for number in range(CLIENTS):
+        here, client = worlds[number % len(worlds)]
+        key = keys[number // 2 % 2]  # both laptops at every worker
+        attempts.append(here.send(key, "POST", "/v1/ceremonies", START, client=client))
+    answers = await asyncio.gather(*attempts)
+    ids = {answer.json()["id"] for answer in answers if answer.status_code < 300}
+    return Round("copies", outcomes(answers), len(ids), reserved(first, account))
+
+
+async def _invites(worlds: Sequence[Desk], account: str) -> Round:
+    """Fifty laptops with a code each."""
+    first = worlds[0][0]
+    two_laptops(first, account)
+    attempts = []
+    for number, code in enumerate(invites(first, account)):
+        here, client = worlds[number % len(worlds)]
         key = here.key()
         body = msgspec.json.encode(wire.Activation(code, key.public, "new"))
-        attempts.append(here.send(key, "POST", "/v1/activations", body))
+        attempts.append(here.send(key, "POST", "/v1/activations", body, client=client))
     answers = await asyncio.gather(*attempts)
     won = sum(answer.status_code == 201 for answer in answers)
-    return Round("invites", outcomes(answers), won, reserved(worlds[0], account))
+    return Round("invites", outcomes(answers), won, reserved(first, account))
 
 
 def two_laptops(here: World, account: str) -> list[DeviceKey]:
