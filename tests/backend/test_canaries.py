@@ -20,7 +20,8 @@ from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon.backend.data_dir import open_data_dir
 from nearproof.daemon.backend.schema import metadata
 from nearproof.daemon.demo import stage as stages
-from nearproof.daemon.demo.stage import ACCOUNT, PIN, Actor, Event, Stage, open_stage
+from nearproof.daemon.demo.people import ACCOUNT, PIN
+from nearproof.daemon.demo.stage import Actor, Event, Stage, open_stage
 
 SPY = Path(__file__).with_name("canaries")
 ENOUGH = 100
@@ -155,8 +156,10 @@ async def test_a_hundred_canaries(
     monkeypatch.chdir(folder)
     real = stages.start
 
-    async def talkative(name: str, watch: Any, person: Any, *arguments: str) -> Actor:
-        actor = await real(name, watch, person, "--verbose", *arguments)
+    async def talkative(
+        name: str, watch: Any, hands: Any, patience: float, *arguments: str
+    ) -> Actor:
+        actor = await real(name, watch, hands, patience, "--verbose", *arguments)
         watched.look(actor)
         return actor
 

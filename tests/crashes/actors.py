@@ -29,7 +29,7 @@ from nearproof.config.home import Home
 from nearproof.config.settings import Settings
 from nearproof.crypto.primitives import sha256
 from nearproof.crypto.userkey import UserKey
-from nearproof.daemon import new, old, pin, provider
+from nearproof.daemon import new, old, person, provider
 from nearproof.daemon.backend import server
 from nearproof.daemon.backend.app import App
 from nearproof.daemon.backend.client import CutOff, Reply, exchange
@@ -155,9 +155,9 @@ def laptop(
         injector = Injector(trace, fault)
         around(injector, home)
         _put_in(provider, exchange=_listening(injector, heard))
-        _put_in(pin, derive_user_key=quick_user_key)
-        _put_in(old, open_peripheral=lambda _spec: SocketPeripheral(air))
-        _put_in(new, open_central=lambda _spec: SocketCentral(air))
+        _put_in(person, derive_user_key=quick_user_key)
+        _put_in(old, open_peripheral=lambda _spec: SocketPeripheral(air), old_is_ready=_ready)
+        _put_in(new, open_central=lambda _spec: SocketCentral(air), new_is_ready=_ready)
         console = Console(role=role, as_json=True, typed=typed, out=os.fdopen(tells, "w"))
         here = Laptop(Home(home), Settings(label=role, camera=new.TYPED), console)
         story = {
@@ -169,6 +169,10 @@ def laptop(
         return report(console, run_to_outcome(story))
 
     return work
+
+
+async def _ready(_laptop: Laptop, _step: str) -> None:
+    """There is no adapter to look at."""
 
 
 def quick_user_key(secret: bytes, salt: bytes, typed: str) -> UserKey:

@@ -340,8 +340,10 @@ class Stage:
     def _typed(self, role: str, what: str) -> str | None:
         """What the person types, None while there is nothing to type yet."""
         match what:
-            case "consent":
+            case "start" | "consent" | "qr_is_shown":
                 return "yes"
+            case "fingerprint" | "notifications":
+                return "no"
             case "pin" | "new_pin" | "new_pin_again":
                 return PIN
             case "user":

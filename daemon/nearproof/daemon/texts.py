@@ -128,7 +128,7 @@ TEXTS: dict[str, Sentence] = {
     "sms": "{id}  {account}  {kind}  {state}",
     "audit_holds": "The audit chains hold. Accounts: {accounts}; entries: {entries}.",
     "check_held": "ok    {name}",
-    "check_failed": "FAIL  {name} Instead: {why}.",
+    "check_broken": "FAIL  {name} Instead: {why}.",
     "conforms": "The backend does what the contract says. Checks: {checks}.",
     "conformance_waits": (
         "Its waiting time is {duration}: the suite waits that long for each copy. Set a shorter "

@@ -63,7 +63,7 @@ async def check(line: str, operator: Operator, console: Console) -> None:
     failed = 0
     async for result in suite.run():
         failed += bool(result.why)
-        event = "check_failed" if result.why else "check_held"
+        event = "check_broken" if result.why else "check_held"
         console.tell(event, name=result.name, why=result.why)
     if failed:
         raise NotConforming(f"{failed} / {len(CHECKS)}")
