@@ -13,20 +13,30 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from figures import Figure, table
 
-NAMES = ("ceremony", "cli", "crypto", "decoder", "memory")
+NAMES = {
+    "backend": "backend_load",
+    "guessing": "guessing_odds",
+    **{name: name for name in ("ceremony", "cli", "crypto", "decoder", "memory")},
+}
 
 # Run only if named, each with options of its own: they take minutes to hours.
-RIG = {"hil": "two_laptops", "faults": "faults", "relay": "relay"}
+LONG = {
+    "hil": "two_laptops",
+    "faults": "faults",
+    "relay": "relay",
+    "crashes": "crash_matrix",
+    "races": "races",
+}
 
 
 def main() -> int:
     """Exit code 1 if a figure misses its target."""
-    if sys.argv[1:2] and sys.argv[1] in RIG:
-        return int(importlib.import_module(RIG[sys.argv[1]]).main(sys.argv[2:]))
+    if sys.argv[1:2] and sys.argv[1] in LONG:
+        return int(importlib.import_module(LONG[sys.argv[1]]).main(sys.argv[2:]))
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description=__doc__,
-        epilog=f"Between two laptops, with options of their own (-h): {', '.join(RIG)}.",
+        epilog=f"With options of their own (-h), and longer: {', '.join(LONG)}.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--json", action="store_true")
@@ -37,7 +47,7 @@ def main() -> int:
     figures: list[Figure] = []
     for name in arguments.names or NAMES:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        figures += importlib.import_module(name).measure(quick=arguments.quick)
+        figures += importlib.import_module(NAMES[name]).measure(quick=arguments.quick)
     if arguments.json:
         print(json.dumps([asdict(figure) | {"met": figure.met} for figure in figures], indent=1))
     else:

@@ -35,6 +35,12 @@ def p95(samples: Sequence[float]) -> float:
     return ordered[max(0, -(-95 * len(ordered) // 100) - 1)]
 
 
+def p99(samples: Sequence[float]) -> float:
+    """The 99th percentile (nearest rank)."""
+    ordered = sorted(samples)
+    return ordered[max(0, -(-99 * len(ordered) // 100) - 1)]
+
+
 def of(name: str, samples: Sequence[float], unit: str, **more: float | str | None) -> Figure:
     """The median of samples."""
     return Figure(

@@ -1,4 +1,4 @@
-"""Serve one data folder in a process of its own: DATA_DIR, the policy as JSON, PORT, DATABASE."""
+"""Serve one data folder in a process of its own: DATA_DIR, POLICY, PORT, DATABASE, WORKERS."""
 
 from __future__ import annotations
 
@@ -17,5 +17,6 @@ if __name__ == "__main__":
         Path(sys.argv[1]),
         msgspec.json.decode(sys.argv[2], type=BackendPolicy),
         database=sys.argv[4] or None,
+        workers=int(sys.argv[5]),
         ready=lambda ready: print(ready.json(), flush=True),
     )

@@ -116,6 +116,11 @@ class Hands:
             body = wire.Start(consent=True, uv=Verification.PIN, proof=proof)
         return self.post("start", old, body=body)
 
+    @staticmethod
+    def service_id(answer: Answer) -> str:
+        """The id of the ceremony that was answered."""
+        return read(answer, wire.Ceremony).id
+
     def started(self, old: DeviceKey) -> wire.Ceremony:
         return read(self.start(old), wire.Ceremony)
 

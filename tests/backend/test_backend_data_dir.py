@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +18,7 @@ from nearproof.config.files import FileDamaged
 from nearproof.daemon.backend.data_dir import open_data_dir
 from nearproof.daemon.backend.errors import SchemaUnknown
 from nearproof.daemon.backend.facts import Problem
+from nearproof.daemon.backend.schema import HEAD
 from nearproof.daemon.backend.store import Store
 from nearproof.daemon.backend.wire import ServiceCode
 
@@ -94,6 +97,33 @@ def test_a_database_of_another_version_is_left_alone(
         Store(f"sqlite:///{database}")
     with closing(sqlite3.connect(database)) as other:
         assert other.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall() == before
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_an_empty_database_is_migrated_once(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    """Four workers that start at once on an empty database: one of them makes the tables.
+
+    Opened again, by the program that it is for, it is only looked at.
+    """
+    url = f"sqlite:///{tmp_path}/backend.db"
+    if kind == "postgresql":
+        url = request.getfixturevalue("postgres").database()
+    program = (
+        "import sys\n"
+        "from nearproof.daemon.backend.store import Store\n"
+        "with Store(sys.argv[1]).write() as records:\n"
+        "    records.add_account(sys.argv[2])\n"
+    )
+    starts = [subprocess.Popen([sys.executable, "-c", program, url, name]) for name in "abcd"]
+    assert [process.wait(60) for process in starts] == [0] * 4
+    store = Store(url)
+    with store.read() as records:
+        assert records.count("accounts") == 4
+        version = records._connection.exec_driver_sql("SELECT version_num FROM alembic_version")
+        assert version.scalars().all() == [HEAD]
+    store.close()
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path) -> None:

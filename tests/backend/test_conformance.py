@@ -72,13 +72,36 @@ async def test_a_backend_that_says_yes_to_everything_does_not(here: World, tmp_p
     assert all(found.values())
 
 
+def told(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    """`nearproof backend conformance`, as an operator runs it."""
+    command = [sys.executable, "-m", "nearproof.daemon", "--lang", "en", "backend", "conformance"]
+    return subprocess.run(
+        [*command, *arguments], input=typed, capture_output=True, text=True, check=False
+    )
+
+
+async def test_the_command_judges_our_backend(here: World, database: str | None) -> None:
+    """One line a check, the verdict last, exit code 0."""
+    options = ["--data", str(here.data_dir), *(["--database", database] if database else [])]
+    done = await asyncio.to_thread(told, *options, here.backend.line)
+    lines = done.stderr.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert len([line for line in lines if line.startswith("ok    ")]) == len(CHECKS)
+    assert "does what the contract says" in lines[-1]
+
+
+async def test_the_command_asks_its_operator(here: World) -> None:
+    """Without a folder it asks; what is typed wrong fails the check that needed it, by name."""
+    done = await asyncio.to_thread(told, here.backend.line, typed="anna\nNO-CODE\n" * 20)
+    assert done.returncode == 30
+    assert "User ID of a new account" in done.stderr
+    assert f"FAIL  {(CHECKS[0].__doc__ or '').strip()}" in done.stderr
+    assert f"{len(CHECKS)} / {len(CHECKS)} checks failed" in done.stderr
+
+
 @pytest.mark.timeout(300)
-async def test_random_requests_meet_the_contract(
-    here: World, database: str | None, tmp_path: Path
-) -> None:
+async def test_random_requests_meet_the_contract(here: World, tmp_path: Path) -> None:
     """schemathesis, signing as a laptop: no server error, every answer as declared."""
-    if database is not None:
-        pytest.skip("the same code answers")
     laptop = await here.activated("alice")
     document = Path(backend_room.__path__[0]) / "openapi.yaml"
     command = [

@@ -4,65 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
-from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
 import httpx2
-import msgspec
 import pytest
 
 from backend.postgres import Cluster
-from backend.world import NO_WAIT, BackendProcess, World, backend, start_backend
+from backend.racing import CLIENTS, rounds, workers
+from backend.world import NO_WAIT, BackendProcess, World, start_backend
 from nearproof.crypto.identity import DeviceKey
-from nearproof.daemon.backend import wire
 from nearproof.daemon.backend.admin import verify_audit
-from nearproof.daemon.backend.facts import Device
 from nearproof.daemon.backend.wire import CeremonyState, DeviceState
 from nearproof.daemon.provider import Provider, ProviderError
 
 ROUNDS = int(os.environ.get("NEARPROOF_RACES", "5"))
-CLIENTS, WORKERS = 50, 4
 KILLS = int(os.environ.get("NEARPROOF_KILLS", "6"))
-
-START = msgspec.json.encode(wire.Start(consent=True, uv=wire.Verification.FINGERPRINT))
-
-
-def two_laptops(here: World, account: str) -> list[DeviceKey]:
-    """An account with one slot left."""
-    keys = [here.key(), here.key()]
-    with here.open() as data, data.store.write(account) as records:
-        records.add_account(account, "+4512345678")
-        for slot, key in enumerate(keys, 1):
-            device = Device(key.kid, key.public, account, "one", DeviceState.ACTIVE, slot=slot)
-            records.add_device(device)
-    return keys
 
 
 @pytest.mark.timeout(600)
 async def test_the_last_slot_has_one_winner(tmp_path: Path, postgres: Cluster) -> None:
-    """Fifty clients of two laptops at four workers: one ceremony, whoever asked."""
+    """Fifty clients at four workers: one ceremony, whoever asked, by a copy or by an invite.
+
+    200 rounds: `scripts/bench races`.
+    """
     url, data = postgres.database(), tmp_path / "data"
-    with ExitStack() as stack:
-        first = World(data, stack.enter_context(backend(data, database=url)), database=url)
-        worlds = [first]
-        for _ in range(WORKERS - 1):
-            process = stack.enter_context(backend(data, database=url))
-            worlds.append(World(data, process, database=url))
-        for number in range(ROUNDS):
-            keys = two_laptops(first, f"racer{number}")
-            answers = await asyncio.gather(
-                *(
-                    worlds[client % WORKERS].send(keys[client % 2], "POST", "/v1/ceremonies", START)
-                    for client in range(CLIENTS)
-                )
-            )
-            outcomes = Counter(answer.status_code for answer in answers)
-            assert outcomes[201] == 1, outcomes
-            assert outcomes == {201: 1, 200: CLIENTS // 2 - 1, 409: CLIENTS // 2}
-            ids = {answer.json()["id"] for answer in answers if answer.status_code < 300}
-            assert len(ids) == 1
+    with workers(data, url) as worlds:
+        async for race in rounds(worlds, ROUNDS):
+            assert (race.winners, race.reserved) == (1, 3), race
+            if race.kind == "copies":
+                assert race.outcomes["201"] == 1
+                assert 23 <= race.outcomes["200"] <= 25  # one laptop asks 26 times, one 24
+                assert race.outcomes["ceremony_running"] == CLIENTS - 1 - race.outcomes["200"]
+            else:
+                assert race.outcomes == {"201": 1, "ceremony_running": CLIENTS - 1}
     assert set(verify_audit(data, database=url)) == {f"racer{n}" for n in range(ROUNDS)}
 
 

@@ -74,11 +74,12 @@ def start_backend(
     policy: BackendPolicy = NO_WAIT,
     port: int = 0,
     database: str | None = None,
+    workers: int = 1,
 ) -> BackendProcess:
     """Start a server on this folder; returns when it answers."""
     chosen = msgspec.json.encode(policy).decode()
     process = subprocess.Popen(
-        [sys.executable, str(CHILD), str(data_dir), chosen, str(port), database or ""],
+        [sys.executable, CHILD, data_dir, chosen, str(port), database or "", str(workers)],
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -190,8 +191,12 @@ class World:
         body: bytes = b"{}",
         media: str = wire.JSON,
         idempotency: str = "",
+        client: httpx2.AsyncClient | None = None,
     ) -> httpx2.Response:
-        """One request as it is, signed by `key`, or by nobody: no retries, no judgement."""
+        """One request as it is, signed by `key`, or by nobody: no retries, no judgement.
+
+        `client` is one of `client()` that is used again, for many requests at once.
+        """
         headers, content = {}, b""
         if method != "GET":
             content = body
@@ -202,8 +207,10 @@ class World:
         url = self.backend.url + target
         if key is not None:
             headers = sign(key, method, url, headers, content, int(time.time()))
-        async with self.client() as client:
+        if client is not None:
             return await client.request(method, url, headers=headers, content=content)
+        async with self.client() as own:
+            return await own.request(method, url, headers=headers, content=content)
 
     async def redeem(
         self,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +78,10 @@ class Heard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cursor: int
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 class HomeBusy(Exception):
     """Another command works with this home folder."""
 
@@ -97,7 +102,7 @@ class Home:
         Raises `HomeBusy` where another one holds it, `OSError` where nothing can be written.
         """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.path / "lock").open("wb") as lock:
+        with open(self.path / "lock", "wb", opener=_private) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

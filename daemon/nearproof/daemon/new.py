@@ -15,7 +15,7 @@ import msgspec
 
 from nearproof.ble.ports import Central
 from nearproof.config import files
-from nearproof.config.home import Enrolment
+from nearproof.config.home import Device, Enrolment
 from nearproof.crypto.errors import QrError, QrReason
 from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.messages import QrPayload
@@ -46,8 +46,9 @@ async def activate(laptop: Laptop, code: str | None = None) -> None:
     An account's very first laptop goes on at once; otherwise the waiting time is kept.
     """
     with laptop.home.locked():
-        if laptop.home.device() is not None:
-            raise AlreadyEnrolled
+        if (device := laptop.home.device()) is not None:
+            _already(laptop, device)
+            return
         backend = laptop.backend()
         enrolment = laptop.home.enrolment()
         if enrolment is None or enrolment.bundle:
@@ -77,8 +78,9 @@ async def copy(
     is kept (it holds the QR's secret).
     """
     with laptop.home.locked():
-        if laptop.home.device() is not None:
-            raise AlreadyEnrolled
+        if (device := laptop.home.device()) is not None:
+            _already(laptop, device)
+            return
         laptop.backend()
         if proof is not None:
             files.probe(proof)
@@ -263,6 +265,18 @@ async def _redeem(laptop: Laptop, provider: Provider, enrolment: Enrolment) -> E
 def _is_final(error: ProviderError) -> bool:
     """Whether no later try can help: the verifier refused."""
     return error.step is not None
+
+
+def _already(laptop: Laptop, device: Device) -> None:
+    """Say so, or finish a command that was cut off between the new key and the old file.
+
+    Raises `AlreadyEnrolled`.
+    """
+    rest = laptop.home.enrolment()
+    if rest is None or rest.seed != device.seed:
+        raise AlreadyEnrolled
+    laptop.home.save_enrolment(None)
+    laptop.console.tell("activated", "26", account=device.account, label=device.label)
 
 
 def _fresh(laptop: Laptop) -> Enrolment:

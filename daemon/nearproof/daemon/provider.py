@@ -121,6 +121,10 @@ class Provider:
 
     # -- this laptop and its account ---------------------------------------------------------
 
+    async def health(self) -> wire.Health:
+        """Whether the backend's database answers."""
+        return await self._json(_Question("GET", "/v1/health", signed=False), wire.Health)
+
     async def policy(self) -> wire.Policy:
         """The backend's limits."""
         return await self._json(_Question("GET", "/v1/policy", signed=False), wire.Policy)

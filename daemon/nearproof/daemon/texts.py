@@ -126,6 +126,13 @@ TEXTS: dict[str, Sentence] = {
     "nothing_to_cancel": "Nothing is being copied for {account}.",
     "sms": "{id}  {account}  {kind}  {state}",
     "audit_holds": "The audit chains hold. Accounts: {accounts}; entries: {entries}.",
+    "check_held": "ok    {name}",
+    "check_broken": "FAIL  {name} Instead: {why}.",
+    "conforms": "The backend does what the contract says. Checks: {checks}.",
+    "conformance_waits": (
+        "Its waiting time is {duration}: the suite waits that long for each copy. Set a shorter "
+        "one for the test."
+    ),
     "policy": (
         "Limits of the ceremony; times in seconds. Keep this as policy.toml in the backend's "
         "folder, or give it to --policy."
@@ -198,6 +205,8 @@ TEXTS: dict[str, Sentence] = {
     "ask_sms_code": "Temporary code from the SMS:",
     "ask_user": "User ID:",
     "ask_revoke": "Revoke “{label}” for good? (yes/no):",
+    "ask_new_account": "User ID of a new account without laptops:",
+    "ask_sms_code_of": "Newest SMS code of {account}:",
     "ask_activation_code": "Activation code:",
     "ask_start": "Get started? (yes/no):",
     "ask_consent": "Yes, I want to copy: start copying? (yes/no):",

@@ -21,8 +21,10 @@
     sms          texts, ports, and the worker that empties the outbox
     data_dir     issuer key, certificate and database at rest
     server       uvicorn, TLS, the join line
+    workers      several processes on one socket
     admin        what its operator does at the console
     conformance  checks for anybody's backend
+    operators    who gives them invites and SMS codes
 
 The contract is `openapi.yaml`.  Nothing is imported here, so that a client pays for the
 shared modules alone.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +19,7 @@ from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.primitives import Randomness
 from nearproof.crypto.proof import Bundle, Proof, Rtt, Transcript, make_pop, make_proof
 from nearproof.crypto.userkey import UserKey
+from nearproof.daemon.backend.errors import NotConforming
 from nearproof.daemon.backend.wire import (
     CeremonyState,
     DeviceState,
@@ -25,7 +27,8 @@ from nearproof.daemon.backend.wire import (
     ReportReason,
     ServiceCode,
 )
-from nearproof.daemon.join import Joined
+from nearproof.daemon.console import Console
+from nearproof.daemon.join import Joined, join
 from nearproof.daemon.provider import Provider, ProviderError
 
 
@@ -45,6 +48,26 @@ class Result:
 
     name: str
     why: str = ""
+
+
+async def check(line: str, operator: Operator, console: Console) -> None:
+    """Run the suite against the backend of this join line, and tell what came of each check.
+
+    Raises `NotConforming` where one failed, `JoinError`, and `ProviderError` where nobody answers.
+    """
+    joined = await join(line)
+    suite = Suite(joined, operator, os.urandom)
+    async with suite.laptop(suite.key()) as laptop:
+        if wait := (await laptop.policy()).wait:
+            console.tell("conformance_waits", seconds=wait)
+    failed = 0
+    async for result in suite.run():
+        failed += bool(result.why)
+        event = "check_broken" if result.why else "check_held"
+        console.tell(event, name=result.name, why=result.why)
+    if failed:
+        raise NotConforming(f"{failed} / {len(CHECKS)}")
+    console.tell("conforms", checks=len(CHECKS))
 
 
 class NotAsAgreed(Exception):

@@ -46,3 +46,11 @@ class DatabaseDamaged(Exception):
 
 class DatabaseAway(Exception):
     """The database cannot be opened now."""
+
+
+class WorkerDied(Exception):
+    """A worker of the server ended before it answered anything; its own error is on the screen."""
+
+
+class NotConforming(Exception):
+    """A backend fails checks of the conformance suite: how many, of how many."""

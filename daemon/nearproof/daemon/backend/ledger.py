@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, select
 
 from nearproof.crypto import cbor
 from nearproof.crypto.primitives import sha256
@@ -22,6 +22,19 @@ from nearproof.daemon.backend.wire import DeviceState, Event, EventKind
 ANSWERS_KEPT: Final = 86_400_000  # ms; far longer than a signature can be replayed
 EVENTS_SHOWN: Final = 100
 GENESIS: Final = bytes(32)
+
+_HEARERS = select(devices.c.kid).where(
+    devices.c.account == bindparam("account"), devices.c.state == DeviceState.ACTIVE
+)
+_EVENTS = (
+    select(events)
+    .where(events.c.device == bindparam("device"), events.c.id > bindparam("after"))
+    .order_by(events.c.id)
+    .limit(EVENTS_SHOWN)
+)
+_STALE = delete(answers).where(
+    answers.c.signer == bindparam("signer"), answers.c.at < bindparam("before")
+)
 
 
 class Ledger(Rows):
@@ -39,31 +52,24 @@ class Ledger(Rows):
         detail: str = "",
     ) -> None:
         """One audit row, at the end of the account's chain."""
-        head = self._one(
-            select(accounts.c.audit_seq, accounts.c.audit_head).where(accounts.c.name == account)
-        )
+        head = self._find(accounts, name=account)
         assert head is not None  # noqa: S101 - callers hold the account
         seq = head.audit_seq + 1
         digest = link(
             head.audit_head, account, seq, self.now, event, device or b"", ceremony or b"", detail
         )
-        self._write(
-            insert(audit).values(
-                account=account,
-                seq=seq,
-                at=self.now,
-                event=event,
-                device=device,
-                ceremony=ceremony,
-                detail=detail,
-                hash=digest,
-            )
+        self._insert(
+            audit,
+            account=account,
+            seq=seq,
+            at=self.now,
+            event=event,
+            device=device,
+            ceremony=ceremony,
+            detail=detail,
+            hash=digest,
         )
-        self._write(
-            update(accounts)
-            .where(accounts.c.name == account)
-            .values(audit_seq=seq, audit_head=digest)
-        )
+        self._update(accounts, {"name": account}, audit_seq=seq, audit_head=digest)
 
     def verify_audit(self) -> dict[str, int]:
         """How many rows the chain of each account has.  Raises `AuditBroken`."""
@@ -85,7 +91,7 @@ class Ledger(Rows):
             )
             if row.seq != seq or row.hash != head:
                 raise AuditBroken(account, seq)
-        ends = self._one(select(accounts).where(accounts.c.name == account))
+        ends = self._find(accounts, name=account)
         if ends is None or (ends.audit_seq, ends.audit_head) != (seq, head):
             raise AuditBroken(account, seq + 1)
         return seq
@@ -99,24 +105,13 @@ class Ledger(Rows):
 
         Under the account's lock, so that a cursor never passes an event that comes later.
         """
-        active = select(devices.c.kid).where(
-            devices.c.account == account, devices.c.state == DeviceState.ACTIVE
-        )
-        for row in self._all(active):
-            self._write(
-                insert(events).values(
-                    device=row.kid, kind=kind, ceremony=ceremony, label=label, at=self.now
-                )
+        for row in self._all(_HEARERS, account=account):
+            self._insert(
+                events, device=row.kid, kind=kind, ceremony=ceremony, label=label, at=self.now
             )
 
     def events(self, kid: bytes, after: int) -> tuple[Event, ...]:
         """What this laptop shall hear that came after the cursor, oldest first."""
-        query = (
-            select(events)
-            .where(events.c.device == kid, events.c.id > after)
-            .order_by(events.c.id)
-            .limit(EVENTS_SHOWN)
-        )
         return tuple(
             Event(
                 row.id,
@@ -125,30 +120,28 @@ class Ledger(Rows):
                 row.ceremony.hex() if row.ceremony else "",
                 row.label,
             )
-            for row in self._all(query)
+            for row in self._all(_EVENTS, device=kid, after=after)
         )
 
     # -- answers ------------------------------------------------------------------------------
 
     def answer(self, signer: bytes, key: str) -> tuple[bytes, Answer] | None:
         """What this signer's idempotency key has been answered: request fingerprint, answer."""
-        row = self._one(select(answers).where(answers.c.signer == signer, answers.c.key == key))
+        row = self._find(answers, signer=signer, key=key)
         return row and (row.fingerprint, Answer(row.status, row.media, row.body))
 
     def remember(self, signer: bytes, key: str, fingerprint: bytes, answer: Answer) -> None:
         """Keep the answer for a day, and forget the signer's older ones."""
-        stale = answers.c.at < self.now - ANSWERS_KEPT
-        self._write(delete(answers).where(answers.c.signer == signer, stale))
-        self._write(
-            insert(answers).values(
-                signer=signer,
-                key=key,
-                fingerprint=fingerprint,
-                status=answer.status,
-                media=answer.media,
-                body=answer.body,
-                at=self.now,
-            )
+        self._write(_STALE, signer=signer, before=self.now - ANSWERS_KEPT)
+        self._insert(
+            answers,
+            signer=signer,
+            key=key,
+            fingerprint=fingerprint,
+            status=answer.status,
+            media=answer.media,
+            body=answer.body,
+            at=self.now,
         )
 
     def count(self, table: str) -> int:

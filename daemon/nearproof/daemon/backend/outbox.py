@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select
 
 from nearproof.daemon.backend.facts import Account, Ceremony, Millis
 from nearproof.daemon.backend.ledger import Ledger
@@ -63,31 +63,23 @@ class Outbox(Ledger):
         Behind a wrong user ID the same row is written, void, so that it takes the same time.
         """
         meant = kind is not SmsKind.CODE or ceremony.named == account.name
-        self._write(
-            insert(outbox).values(
-                account=account.name,
-                ceremony=ceremony.id,
-                kind=kind,
-                code=ceremony.code if kind is SmsKind.CODE else 0,
-                phone=account.phone if meant else "",
-                state=SmsState.WAITING if meant else SmsState.VOID,
-                tries=0,
-                due=self.now,
-                at=self.now,
-            )
+        self._insert(
+            outbox,
+            account=account.name,
+            ceremony=ceremony.id,
+            kind=kind,
+            code=ceremony.code if kind is SmsKind.CODE else 0,
+            phone=account.phone if meant else "",
+            state=SmsState.WAITING if meant else SmsState.VOID,
+            tries=0,
+            due=self.now,
+            at=self.now,
         )
 
     def void_codes(self, ceremony: bytes) -> None:
         """Codes of this ceremony that have not been sent need not be."""
-        self._write(
-            update(outbox)
-            .where(
-                outbox.c.ceremony == ceremony,
-                outbox.c.kind == SmsKind.CODE,
-                outbox.c.state == SmsState.WAITING,
-            )
-            .values(state=SmsState.VOID)
-        )
+        waiting = {"ceremony": ceremony, "kind": SmsKind.CODE, "state": SmsState.WAITING}
+        self._update(outbox, waiting, state=SmsState.VOID)
 
     def sms_due(self) -> bool:
         """Whether there is anything to hand over now."""
@@ -105,19 +97,17 @@ class Outbox(Ledger):
         )
         rows = self._all(due)
         for row in rows:
-            self._write(
-                update(outbox)
-                .where(outbox.c.id == row.id)
-                .values(due=self.now + LEASE, tries=row.tries + 1)
-            )
+            self._update(outbox, {"id": row.id}, due=self.now + LEASE, tries=row.tries + 1)
         return [_sms(row) for row in rows]
 
     def settle_sms(self, sms: Sms, *, sent: bool) -> None:
         """It was handed over; or it was not, and is due again after a while."""
         pause = min(BACKOFF << min(sms.tries, 16), MAX_BACKOFF)
-        values = {"state": SmsState.SENT} if sent else {"due": self.now + pause}
-        where = (outbox.c.id == sms.id, outbox.c.state == SmsState.WAITING)
-        self._write(update(outbox).where(*where).values(values))
+        key = {"id": sms.id, "state": SmsState.WAITING}
+        if sent:
+            self._update(outbox, key, state=SmsState.SENT)
+        else:
+            self._update(outbox, key, due=self.now + pause)
 
     def sms(self, *, limit: int = 100) -> list[Sms]:
         """The newest SMS, newest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, select
 
 from nearproof.daemon.backend.facts import (
     Account,
@@ -39,6 +39,19 @@ from nearproof.daemon.backend.wire import (
     ReportReason,
 )
 
+_ACTIVE = (
+    select(devices)
+    .where(devices.c.account == bindparam("account"), devices.c.state == DeviceState.ACTIVE)
+    .order_by(devices.c.enrolled)
+)
+_OPEN = select(ceremonies).where(
+    ceremonies.c.account == bindparam("account"), ceremonies.c.state.in_(OPEN)
+)
+_STARTED = select(ceremonies.c.started).where(
+    ceremonies.c.old == bindparam("old"), ceremonies.c.started > bindparam("since")
+)
+_GRANTS = select(func.count()).where(grants.c.ceremony == bindparam("ceremony"))
+
 
 class Records(Outbox):
     """The rows of one transaction."""
@@ -50,26 +63,20 @@ class Records(Outbox):
         account = self.account(name)
         if account is None:
             account = Account(name, phone, 0)
-            self._write(
-                insert(accounts).values(
-                    **asdict(account), created=self.now, audit_seq=0, audit_head=GENESIS
-                )
+            self._insert(
+                accounts, **asdict(account), created=self.now, audit_seq=0, audit_head=GENESIS
             )
         return account
 
     def account(self, name: str) -> Account | None:
         """The account of this name."""
-        row = self._one(select(accounts).where(accounts.c.name == name))
+        row = self._find(accounts, name=name)
         return row and Account(row.name, row.phone, row.phone_since)
 
     def set_phone(self, account: Account, phone: str) -> None:
         """Another number; the account's first one counts at once."""
         since = self.now if account.phone else 0
-        self._write(
-            update(accounts)
-            .where(accounts.c.name == account.name)
-            .values(phone=phone, phone_since=since)
-        )
+        self._update(accounts, {"name": account.name}, phone=phone, phone_since=since)
 
     def standing(self, account: Account) -> Standing:
         """How it stands for a ceremony; one that is overdue is put down as expired first."""
@@ -77,42 +84,35 @@ class Records(Outbox):
 
     def add_invite(self, code_hash: bytes, account: str, expires: Millis) -> None:
         """Store an activation code, by its hash."""
-        self._write(
-            insert(invites).values(
-                hash=code_hash, account=account, created=self.now, expires=expires
-            )
-        )
+        self._insert(invites, hash=code_hash, account=account, created=self.now, expires=expires)
 
     def invite(self, code_hash: bytes) -> Invite | None:
         """The invite with this hash of its code."""
-        row = self._one(select(invites).where(invites.c.hash == code_hash))
+        row = self._find(invites, hash=code_hash)
         return row and Invite(row.account, row.expires, row.used_by is not None)
 
     def use_invite(self, code_hash: bytes, kid: bytes) -> None:
         """Mark it used, by this device."""
-        self._write(update(invites).where(invites.c.hash == code_hash).values(used_by=kid))
+        self._update(invites, {"hash": code_hash}, used_by=kid)
 
     # -- devices ----------------------------------------------------------------------------
 
     def device(self, kid: bytes) -> Device | None:
         """The device of this kid, active or not."""
-        row = self._one(select(devices).where(devices.c.kid == kid))
+        row = self._find(devices, kid=kid)
         return row and _device(row)
 
     def active(self, account: str) -> list[Device]:
         """The account's active devices, oldest first."""
-        query = select(devices).where(
-            devices.c.account == account, devices.c.state == DeviceState.ACTIVE
-        )
-        return [_device(row) for row in self._all(query.order_by(devices.c.enrolled))]
+        return [_device(row) for row in self._all(_ACTIVE, account=account)]
 
     def add_device(self, device: Device) -> None:
         """A device that was not known."""
-        self._write(insert(devices).values(**asdict(device)))
+        self._insert(devices, **asdict(device))
 
     def save_device(self, device: Device) -> None:
         """A device that has changed."""
-        self._write(update(devices).where(devices.c.kid == device.kid).values(**asdict(device)))
+        self._update(devices, {"kid": device.kid}, **asdict(device))
 
     def retire(self, device: Device) -> None:
         """A device that is active no more; the open ceremony that it had started is cancelled."""
@@ -129,35 +129,30 @@ class Records(Outbox):
     ) -> None:
         """The one challenge for this action; an older one is void."""
         self.drop_challenge(device, action)
-        self._write(
-            insert(challenges).values(
-                device=device,
-                action=action,
-                ceremony=ceremony,
-                challenge=challenge,
-                expires=expires,
-            )
+        self._insert(
+            challenges,
+            device=device,
+            action=action,
+            ceremony=ceremony,
+            challenge=challenge,
+            expires=expires,
         )
 
     def challenge(self, device: bytes, action: PinAction, ceremony: bytes) -> bytes | None:
         """The challenge (32 bytes) that is good now."""
-        row = self._one(
-            select(challenges).where(challenges.c.device == device, challenges.c.action == action)
-        )
+        row = self._find(challenges, device=device, action=action)
         good = row is not None and row.ceremony == ceremony and self.now <= row.expires
         return bytes(row.challenge) if row is not None and good else None
 
     def drop_challenge(self, device: bytes, action: PinAction) -> None:
         """It has been used."""
-        self._write(
-            delete(challenges).where(challenges.c.device == device, challenges.c.action == action)
-        )
+        self._delete(challenges, device=device, action=action)
 
     # -- ceremonies ---------------------------------------------------------------------------
 
     def ceremony(self, ceremony_id: bytes) -> Ceremony | None:
         """The ceremony as it stands now."""
-        return self._ceremony(select(ceremonies).where(ceremonies.c.id == ceremony_id))
+        return self._ceremony(self._find(ceremonies, id=ceremony_id))
 
     def open_ceremony(self, account: str) -> Ceremony | None:
         """The account's open ceremony; one that is overdue is put down as expired first."""
@@ -169,20 +164,15 @@ class Records(Outbox):
 
     def peek_ceremony(self, account: str) -> Ceremony | None:
         """The account's ceremony that was open last time anybody wrote it down."""
-        return self._ceremony(
-            select(ceremonies).where(ceremonies.c.account == account, ceremonies.c.state.in_(OPEN))
-        )
+        return self._ceremony(self._one(_OPEN, account=account))
 
     def starts(self, old: bytes, since: Millis) -> list[Millis]:
         """When this laptop has started copies after `since`."""
-        query = select(ceremonies.c.started).where(
-            ceremonies.c.old == old, ceremonies.c.started > since
-        )
-        return [row.started for row in self._all(query)]
+        return [row.started for row in self._all(_STARTED, old=old, since=since)]
 
     def add_ceremony(self, ceremony: Ceremony) -> None:
         """A new ceremony."""
-        self._write(insert(ceremonies).values(**asdict(ceremony)))
+        self._insert(ceremonies, **asdict(ceremony))
 
     def save_ceremony(self, ceremony: Ceremony) -> None:
         """A ceremony that has changed.
@@ -190,63 +180,50 @@ class Records(Outbox):
         When it is over, no grant of it stays current, no code is sent any more, and a laptop that
         has not become active by it never will.
         """
-        self._write(
-            update(ceremonies).where(ceremonies.c.id == ceremony.id).values(**asdict(ceremony))
-        )
+        self._update(ceremonies, {"id": ceremony.id}, **asdict(ceremony))
         if ceremony.open:
             return
         self.void_grants(ceremony.id)
         self.void_codes(ceremony.id)
-        self._write(
-            update(devices)
-            .where(devices.c.kid == ceremony.new, devices.c.state == DeviceState.ENROLLING)
-            .values(state=DeviceState.ABANDONED)
-        )
+        enrolling = {"kid": ceremony.new, "state": DeviceState.ENROLLING}
+        self._update(devices, enrolling, state=DeviceState.ABANDONED)
 
     # -- grants -------------------------------------------------------------------------------
 
     def grant(self, cti: bytes) -> Grant | None:
         """The grant of this cti."""
-        row = self._one(select(grants).where(grants.c.cti == cti))
+        row = self._find(grants, cti=cti)
         return row and Grant(row.cti, row.ceremony, GrantState(row.state))
 
     def count_grants(self, ceremony_id: bytes) -> int:
         """How many grants the ceremony has had, however each ended."""
-        query = select(func.count()).where(grants.c.ceremony == ceremony_id)
-        return int(self._connection.execute(query).scalar_one())
+        return int(self._connection.execute(_GRANTS, {"ceremony": ceremony_id}).scalar_one())
 
     def add_grant(self, cti: bytes, ceremony_id: bytes) -> None:
         """Issue a grant; the one before is void."""
         self.void_grants(ceremony_id)
-        self._write(
-            insert(grants).values(
-                cti=cti, ceremony=ceremony_id, state=GrantState.ISSUED, issued=self.now
-            )
+        self._insert(
+            grants, cti=cti, ceremony=ceremony_id, state=GrantState.ISSUED, issued=self.now
         )
 
     def void_grants(self, ceremony_id: bytes) -> None:
         """Whatever grant of the ceremony is current is void."""
-        self._write(
-            update(grants)
-            .where(grants.c.ceremony == ceremony_id, grants.c.state == GrantState.ISSUED)
-            .values(state=GrantState.VOIDED)
-        )
+        current = {"ceremony": ceremony_id, "state": GrantState.ISSUED}
+        self._update(grants, current, state=GrantState.VOIDED)
 
     def spend(self, cti: bytes, device: bytes, bundle: bytes) -> None:
         """The grant has led to this device."""
-        self._write(update(grants).where(grants.c.cti == cti).values(state=GrantState.SPENT))
-        self._write(insert(redemptions).values(cti=cti, device=device, bundle=bundle, at=self.now))
+        self._update(grants, {"cti": cti}, state=GrantState.SPENT)
+        self._insert(redemptions, cti=cti, device=device, bundle=bundle, at=self.now)
 
     def add_report(self, cti: bytes, reason: ReportReason) -> bool:
         """Store OLD's report; False if it has been made before."""
-        made = select(reports).where(reports.c.cti == cti, reports.c.reason == reason)
-        if self._one(made) is not None:
+        if self._find(reports, cti=cti, reason=reason) is not None:
             return False
-        self._write(insert(reports).values(cti=cti, reason=reason, at=self.now))
+        self._insert(reports, cti=cti, reason=reason, at=self.now)
         return True
 
-    def _ceremony(self, query: Select[Any]) -> Ceremony | None:
-        row = self._one(query)
+    def _ceremony(self, row: Row[Any] | None) -> Ceremony | None:
         if row is None:
             return None
         fields = dict(row._mapping)

@@ -7,7 +7,9 @@ Several processes may serve one data folder.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -28,6 +30,7 @@ from nearproof.daemon.backend.policy import BackendPolicy
 from nearproof.daemon.backend.service import Service
 from nearproof.daemon.backend.sms.dispatch import Dispatcher
 from nearproof.daemon.backend.sms.ports import port_named
+from nearproof.daemon.backend.workers import run_workers
 from nearproof.daemon.join import JoinLine, check_origin
 from nearproof.daemon.locale import Language
 
@@ -62,31 +65,56 @@ def serve(
     database: str | None = None,
     sms: str = "file",
     language: Language = "en",
+    workers: int = 1,
 ) -> None:
     """Serve until SIGINT or SIGTERM; `ready` is called once, when requests are answered.
 
     `database` is a URL in place of the folder's own file, `sms` the port that SMS go to.  Port 0
     takes a free one.  `reached_at` is the host name or address for the join line where it is not
-    `host`; for a wildcard the address of the default route stands in.  Raises
-    `OSError` where it cannot listen, `JoinError` where no laptop could use the address, and what
-    `open_data_dir` raises.
+    `host`; for a wildcard the address of the default route stands in.  `workers` are processes.
+    Raises `OSError` where it cannot listen, `JoinError` where no laptop could use the address,
+    `WorkerDied`, and what `open_data_dir` raises.
     """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the issuer's seed would be in a core
     carrier = port_named(sms, data_dir)
-    with open_data_dir(data_dir, database) as data, _listen(host, port) as listener:
-        shown = (reached_at or _reachable(host)).lower()
-        name = f"[{shown}]" if ":" in shown else shown
-        url = f"https://{name}:{listener.getsockname()[1]}"
-        check_origin(url)
-        line = JoinLine(url, data.pin, data.issuer.public)
+
+    def work(data: DataDir, told: Callable[[], None]) -> None:
         app = App(Service(data.store, data.issuer, policy, os.urandom))
         try:
-            dispatcher = Dispatcher(
-                data.store, sms_key(data.issuer), carrier, language, app.threads
-            )
-            server = _Server(_config(app, data), Ready(url, str(line), os.getpid()), ready)
-            asyncio.run(_run(server, app, dispatcher, listener))
+            key = sms_key(data.issuer)
+            dispatcher = Dispatcher(data.store, key, carrier, language, app.threads)
+            asyncio.run(_run(_Server(_config(app, data), told), app, dispatcher, listener))
         finally:
             app.close()
+
+    def work_alone(told: Callable[[], None]) -> None:
+        with open_data_dir(data_dir, database) as own:  # no connection is shared by processes
+            work(own, told)
+
+    with _listen(host, port) as listener:
+        with open_data_dir(data_dir, database) as data:
+            shown = (reached_at or _reachable(host)).lower()
+            name = f"[{shown}]" if ":" in shown else shown
+            url = f"https://{name}:{listener.getsockname()[1]}"
+            check_origin(url)
+            line = JoinLine(url, data.pin, data.issuer.public)
+            here = Ready(url, str(line), os.getpid())
+            if workers == 1:
+                work(data, lambda: ready(here))
+        if workers > 1:
+            run_workers(workers, work_alone, lambda: ready(here))
+
+
+def log_requests() -> None:
+    """One line a request and an SMS, on standard error: routes and outcomes, no query, no body.
+
+    Of this program's own records alone; what libraries say below a warning may hold values.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    own = logging.getLogger("nearproof")
+    own.addHandler(handler)
+    own.setLevel(logging.INFO)
 
 
 async def _run(server: _Server, app: App, dispatcher: Dispatcher, listener: socket.socket) -> None:
@@ -119,10 +147,9 @@ class _Protocol(H11Protocol):
 class _Server(uvicorn.Server):
     """uvicorn, telling when it is ready, and ending well on a signal."""
 
-    def __init__(self, config: uvicorn.Config, ready: Ready, tell: Callable[[Ready], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
-        self._tell = tell
         self.stopping = asyncio.Event()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -134,7 +161,7 @@ class _Server(uvicorn.Server):
         """Listen, then tell."""
         await super().startup(sockets)
         if self.started:
-            self._tell(self._ready)
+            self._ready()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

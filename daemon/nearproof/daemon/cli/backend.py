@@ -70,6 +70,13 @@ def backend() -> None:
 )
 @policy_option
 @click.option(
+    "--workers",
+    type=click.IntRange(min=1, max=64),
+    default=1,
+    show_default=True,
+    help="Processes; more than one pays with PostgreSQL.",
+)
+@click.option(
     "--sms",
     metavar="PORT",
     default="file",
@@ -85,6 +92,7 @@ def serve(
     reached_at: str | None,
     wait: int | None,
     policy_file: Path | None,
+    workers: int,
     sms: str,
     database: str | None,
 ) -> None:
@@ -97,8 +105,10 @@ def serve(
         from dataclasses import replace
 
         from nearproof.daemon.backend.policy import policy_in
-        from nearproof.daemon.backend.server import Ready, serve
+        from nearproof.daemon.backend.server import Ready, log_requests, serve
 
+        if options.verbose:
+            log_requests()
         policy = policy_in(_data(data), policy_file)
         if wait is not None:
             policy = replace(policy, wait=wait)
@@ -117,6 +127,7 @@ def serve(
             database=database,
             sms=sms,
             language=console.language,
+            workers=workers,
         )
 
     options.run_plain("backend", work)
@@ -270,5 +281,32 @@ def verify(options: Options, data: Path | None, database: str | None) -> None:
 
         chains = verify_audit(_data(data), database=database)
         console.tell("audit_holds", accounts=len(chains), entries=sum(chains.values()))
+
+    options.run_plain("backend", work)
+
+
+@backend.command(cls=Command)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of a backend of this program: codes are taken from it, and nobody is asked.",
+)
+@database_option
+@click.argument("line")
+@click.pass_obj
+def conformance(options: Options, data: Path | None, database: str | None, line: str) -> None:
+    """Check whether the backend of a join LINE does what the contract says.
+
+    Anybody's: it needs new accounts, activation codes for them, and the SMS that they get.
+    """
+
+    def work(console: Console) -> None:
+        import asyncio
+
+        from nearproof.daemon.backend.conformance import check
+        from nearproof.daemon.backend.operators import asked_operator, own_operator
+
+        operator = own_operator(data, database) if data else asked_operator(console)
+        asyncio.run(check(line, operator, console))
 
     options.run_plain("backend", work)

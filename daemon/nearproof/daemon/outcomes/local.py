@@ -13,9 +13,11 @@ from nearproof.daemon.backend.errors import (
     DatabaseRefused,
     DeviceUnknown,
     NoBackendHere,
+    NotConforming,
     PolicyRefused,
     SchemaUnknown,
     SmsPortUnknown,
+    WorkerDied,
 )
 from nearproof.daemon.console import InputNeeded
 from nearproof.daemon.demo.errors import ActorFailed, AttackSucceeded
@@ -118,6 +120,18 @@ LAPTOP: Rows = (
         _E.USAGE,
         _W.YOURS,
         "That policy cannot be used: {detail}. `nearproof backend policy` shows every limit.",
+    ),
+    Outcome(
+        WorkerDied,
+        _E.BACKEND,
+        _W.BACKEND,
+        "A worker of the server could not start. What it ran into stands above.",
+    ),
+    Outcome(
+        NotConforming,
+        _E.BACKEND,
+        _W.BACKEND,
+        "That backend does not do what the contract says: {detail} checks failed.",
     ),
     Outcome(
         SmsPortUnknown,
