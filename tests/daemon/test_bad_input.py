@@ -40,7 +40,11 @@ class Result:
     def __init__(self, code: int, out: str, err: str) -> None:
         self.code, self.err = code, err
         self.events: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
-        self.failed = next((event for event in self.events if event["event"] == "failed"), {})
+        self.failed = self._first("failed")
+        self.unfit = self._first("unfit")
+
+    def _first(self, name: str) -> dict[str, Any]:
+        return next((event for event in self.events if event["event"] == name), {})
 
 
 async def run(home: Path, *arguments: str, typed: str = "", **environment: str) -> Result:
@@ -140,7 +144,8 @@ async def test_an_expired_qr_is_not_found(home: Path, air: str) -> None:
 async def test_no_camera(home: Path, air: str) -> None:
     """The device is named, and the ways without it."""
     ran = await run(home, "new", "copy", "--radio", air, "--camera", "/dev/video99")
-    assert (ran.code, ran.failed["reason"]) == (21, "no_camera")
+    assert (ran.code, ran.failed["reason"]) == (21, "camera_not_ready")
+    assert "/dev/video99" in ran.unfit["problem"] and ran.unfit["fix"]
     assert "--typed" in ran.failed["text"]
 
 
@@ -177,8 +182,8 @@ async def test_no_d_bus(home: Path) -> None:
         *("new", "copy", "--radio", "bluez:hci0", "--typed"),
         DBUS_SYSTEM_BUS_ADDRESS="unix:path=/nonexistent/bus",
     )
-    assert (ran.code, ran.failed["reason"]) == (20, "no_dbus")
-    assert "systemctl start dbus" in ran.failed["text"]
+    assert (ran.code, ran.failed["reason"]) == (20, "bluetooth_not_ready")
+    assert "systemctl start dbus" in ran.unfit["fix"]
 
 
 async def test_the_air_is_not_there(home: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from nearproof.config.home import Device, Home
 from nearproof.config.settings import Settings
@@ -30,12 +30,12 @@ class Declined(Exception):
     """The person does not want to copy."""
 
 
-class Unready(Enum):
+class Unready(StrEnum):
     """What a laptop lacks for its part."""
 
-    BLUETOOTH = "no_bluetooth"
-    CAMERA = "no_camera_here"
-    PERMISSION = "no_rights"
+    BLUETOOTH = "bluetooth_not_ready"
+    CAMERA = "camera_not_ready"
+    PERMISSION = "not_permitted"
 
     @classmethod
     def named(cls, exit_name: str) -> Unready:
@@ -49,7 +49,7 @@ class NotReady(Exception):
     def __init__(self, reason: Unready, detail: str) -> None:
         self.reason = reason
         self.detail = detail
-        super().__init__(f"{reason.value}: {detail}")
+        super().__init__(f"{reason}: {detail}")
 
 
 class EnrolmentEnded(Exception):
