@@ -41,6 +41,8 @@ async def looking(camera: Laptop, screen: Laptop, seed: int = 0) -> AsyncIterato
         task.cancel()
         await asyncio.wait({task})
         await camera.camera.cover()
+    if not task.cancelled():
+        task.result()  # it ends by itself only if something went wrong
 
 
 async def _look(laptop: Laptop, directory: Path, rng: np.random.Generator) -> None:
