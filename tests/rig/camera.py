@@ -19,6 +19,22 @@ class Camera:
         self._shell = shell
         self._file = share / "frame.bgr"
         self._stream: GuestProcess | None = None
+        self._looped = False
+
+    async def prepare(self) -> None:
+        """Loop the output to the camera; show nothing yet.
+
+        Before anything captures: the driver lets nobody change the format under a stream.
+        """
+        if self._looped:
+            return
+        for device, option in (
+            (CAPTURE, f"--set-fmt-video={SIZE}"),
+            (CAPTURE, "--set-ctrl=loop_video=1"),
+            (OUTPUT, f"--set-fmt-video-out={SIZE}"),
+        ):
+            await self._shell.run("v4l2-ctl", "-d", device, option)
+        self._looped = True
 
     async def show(self, frame: MatLike) -> None:
         """Let it see `frame`, BGR uint8 (720, 1280, 3), from now on.
@@ -29,12 +45,7 @@ class Camera:
             raise ValueError(f"a frame of shape {frame.shape}, not (720, 1280, 3)")
         await self.cover()
         self._file.write_bytes(frame.tobytes())
-        for device, option in (
-            (CAPTURE, f"--set-fmt-video={SIZE}"),
-            (CAPTURE, "--set-ctrl=loop_video=1"),
-            (OUTPUT, f"--set-fmt-video-out={SIZE}"),
-        ):
-            await self._shell.run("v4l2-ctl", "-d", device, option)
+        await self.prepare()
         self._stream = self._shell.spawn(
             *("v4l2-ctl", "-d", OUTPUT, "--stream-out-mmap=3", "--stream-loop"),
             f"--stream-from=/run/rig/{self._file.name}",
@@ -57,5 +68,6 @@ class Camera:
         await self._bind("bind")
 
     async def _bind(self, how: str) -> None:
+        self._looped = False
         path = f"/sys/bus/platform/drivers/vivid/{how}"
         await self._shell.run("sh", "-c", f"echo vivid.0 > {path}")

@@ -34,6 +34,7 @@ async def looking(camera: Laptop, screen: Laptop, seed: int = 0) -> AsyncIterato
 
     Every picture is photographed anew, under conditions drawn from `seed`.
     """
+    await camera.camera.prepare()
     task = asyncio.create_task(_look(camera, screen.machine.share, np.random.default_rng(seed)))
     try:
         yield
