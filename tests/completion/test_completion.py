@@ -82,8 +82,8 @@ def test_the_help_beside_a_word_is_in_the_readers_language() -> None:
         CliRunner().invoke(main, prog_name="nearproof", env={**asked, "LANG": language}).stdout
         for language in ("en_GB.UTF-8", "da_DK.UTF-8")
     )
-    assert "Play the ceremony here" in english
-    assert "Afspil kopieringen her" in danish
+    assert "Play the whole ceremony" in english
+    assert "Afspil hele kopieringen" in danish
 
 
 def test_completing_is_light() -> None:

@@ -6,6 +6,7 @@ import gettext
 import os
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -76,3 +77,14 @@ def test_danish_leaves_nothing_behind() -> None:
     assert (gettext.textdomain(), os.environ.get("LANGUAGE")) == ("messages", None)
     assert said("--help").startswith("Usage: ")
     assert "Prove over Bluetooth" in said("--help")
+
+
+GROUPS = [[], *([name] for name, each in main.commands.items() if isinstance(each, click.Group))]
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: " ".join(group) or "nearproof")
+@pytest.mark.parametrize("language", ["en", "da"])
+def test_no_command_is_cut_short(group: list[str], language: str) -> None:
+    """In a terminal of 80 columns each command's own line is a whole sentence."""
+    help = said("--lang", language, *group, "--help", COLUMNS="80")
+    assert not [line for line in help.splitlines()[1:] if line.endswith("...")], help

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 @click.group(invoke_without_command=True)
 @click.pass_context
 def daemon(context: click.Context) -> None:
-    """Serve this laptop: wait out the hour, hear of the account's events, tell the desktop.
+    """Serve this laptop for as long as it is on.
 
-    In the foreground, until it is told to end; "nearproof daemon install" hands it to systemd.
+    It waits out the hour, hears of the account's events and tells the desktop.  In the
+    foreground, until it is told to end; "nearproof daemon install" hands it to systemd.
     """
     if context.invoked_subcommand is not None:
         return

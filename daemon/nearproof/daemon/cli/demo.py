@@ -31,7 +31,10 @@ ATTACKS = ("screenshot", "neighbour", "specter", "twin", "replay")
 )
 @click.pass_obj
 def demo(options: Options, seed: int, attack: str | None, wait: int, interactive: bool) -> None:
-    """Play the ceremony here: two laptops, a backend, an emulated radio and a lens."""
+    """Play the whole ceremony on this machine.
+
+    Two laptops, a backend, an emulated radio and a lens, each a process of its own.
+    """
     if interactive and (attack or options.as_json or options.no_input):
         raise click.UsageError("--interactive goes with none of --attack, --json and --no-input")
 

@@ -38,11 +38,12 @@ def doctor(
     data: Path | None,
     only: tuple[str, ...],
 ) -> None:
-    """Examine this machine as the old laptop, the new one, or the backend.
+    """Say whether this machine is fit for its part.
 
-    Without a role: what it would be in its next copy.  Changes nothing; each thing that is not
-    as it should be comes with the line that mends it.  Exits with the code that the ceremony
-    would end with, 0 if nothing would end it.
+    As the old laptop, the new one, or the backend.  Without a role: what it would be in its
+    next copy.  Changes nothing; each thing that is not as it should be comes with the line
+    that mends it.  Exits with the code that the ceremony would end with, 0 if nothing would
+    end it.
     """
     code = 0
 

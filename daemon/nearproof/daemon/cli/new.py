@@ -21,7 +21,7 @@ label_option = click.option("--label", help="What this laptop calls itself.  [de
 
 @click.group()
 def new() -> None:
-    """On the laptop that is to get a copy (or is an account's very first)."""
+    """On the laptop that gets a copy, or is the first."""
 
 
 @new.command(cls=Command)
@@ -121,7 +121,10 @@ def activate(options: Options, label: str | None) -> None:
 @click.argument("line", nargs=-1, required=True)
 @click.pass_obj
 def join(options: Options, line: tuple[str, ...]) -> None:
-    """Join this laptop to a backend, by the LINE that "nearproof backend serve" printed."""
+    """Join this laptop to a backend.
+
+    By the LINE that "nearproof backend serve" printed there.
+    """
 
     async def story(laptop: Laptop) -> None:
         from nearproof.config.home import Backend

@@ -36,6 +36,10 @@ class Command(click.Command):
             click.Option(["--no-input"], is_flag=True, help=NO_INPUT_HELP),
         ]
 
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """Its first sentence in a list of commands, whole: click wraps it."""
+        return super().get_short_help_str(max(limit, 1000))
+
     def invoke(self, context: click.Context) -> Any:
         """Let what stands behind the name win over what stands before it."""
         given = {name: context.params.pop(name) for name in ("as_json", "lang", "no_input")}

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @click.pass_obj
 def status(options: Options) -> None:
-    """Say who this laptop is, what is being copied, and what comes next."""
+    """Say who this laptop is and what comes next.
+
+    Also what is being copied.
+    """
 
     async def story(service: Service) -> None:
         standing = await _standing(service)

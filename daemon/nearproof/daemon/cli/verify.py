@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @click.option("--at", type=int, metavar="TIME", help="Judge expiry at this UNIX time, in seconds.")
 @click.pass_obj
 def verify(options: Options, file: Path, issuer: str | None, at: int | None) -> None:
-    """Check the proof in FILE (a bundle, CBOR) and print what it says."""
+    """Check a proof and print what it says.
+
+    FILE holds the bundle (CBOR).
+    """
 
     async def story(laptop: Laptop) -> None:
         from nearproof.daemon.join import JoinError, parse_issuer
