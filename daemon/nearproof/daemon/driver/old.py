@@ -31,6 +31,7 @@ class OldDriver(Shell):
         self._alone = asyncio.Event()
         self._alone.set()
         self._rejected: int | None = None
+        self._broken: BluetoothError | None = None
 
     async def open(self) -> None:
         """Take the radio.  Raises `BluetoothError`."""
@@ -42,6 +43,8 @@ class OldDriver(Shell):
         When it is cancelled the user gives up: `ended` says what that makes of the session.
         Raises `BluetoothError` where the radio fails for good.
         """
+        if self._broken is not None:
+            raise self._broken
         self._end = asyncio.get_running_loop().create_future()
         self._session, self.ended = session, None
         try:
@@ -147,8 +150,10 @@ class OldDriver(Shell):
             self.disconnected(central)
 
     def failed(self, error: BluetoothError) -> None:
-        """The radio is gone for good, and with it this session."""
-        self._fail(error)
+        """The radio is gone for good, and with it this session, or the one to come."""
+        self._broken = error
+        if self._session is not None:
+            self._fail(error)
 
     # -- actions
 
