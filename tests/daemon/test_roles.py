@@ -26,8 +26,8 @@ from nearproof.daemon.provider import Provider, ProviderError, ProviderReason
 
 async def test_the_story(desk: Desk) -> None:
     """OLD copies, NEW is enrolled; a second copy to it is refused, and it can copy onwards."""
-    new_side = desk.side("new")
-    await honest(desk, await desk.old(), new_side)
+    old_side, new_side = await desk.old(), desk.side("new")
+    await honest(desk, old_side, new_side)
     with pytest.raises(AlreadyEnrolled):
         await new.copy(new_side.laptop, user="anna")
     await honest(desk, desk.side("new"), desk.side("third"))

@@ -246,9 +246,8 @@ async def test_new_waits_for_the_tick_before_it_opens_the_camera(desk: Desk) -> 
 
 async def test_a_wrong_user_id_is_corrected_at_the_sms(desk: Desk) -> None:
     """Steps 20-21: it gets the identical words and no SMS; "id" names another."""
-    side = desk.side("new")
+    old_side, side = await desk.old(), desk.side("new")
     side.first.update({"user": ["two words", "mallory"], "sms_code": ["id"]})
-    old_side = await desk.old()
     showing, scanning = desk.shows(old_side), desk.scans(side, user=None)
     old_side.type((await side.out.until("code"))["code"])
     await asyncio.gather(showing, scanning)
