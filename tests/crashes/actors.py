@@ -29,10 +29,10 @@ from nearproof.config.home import Home
 from nearproof.config.settings import Settings
 from nearproof.crypto.primitives import sha256
 from nearproof.crypto.userkey import UserKey
-from nearproof.daemon import account, new, old, person, provider
+from nearproof.daemon import account, new, old, person
 from nearproof.daemon.backend import server
 from nearproof.daemon.backend.app import App
-from nearproof.daemon.backend.client import CutOff, Reply, exchange
+from nearproof.daemon.backend.client import Client, CutOff, Reply
 from nearproof.daemon.backend.policy import BackendPolicy
 from nearproof.daemon.backend.store import Store
 from nearproof.daemon.console import Console
@@ -154,7 +154,7 @@ def laptop(
     def work(tells: int, typed: int) -> int:
         injector = Injector(trace, fault)
         around(injector, home)
-        _put_in(provider, exchange=_listening(injector, heard))
+        _put_in(Client, exchange=_listening(injector, heard))
         _put_in(person, derive_user_key=quick_user_key)
         _put_in(old, open_peripheral=lambda _spec: SocketPeripheral(air), old_is_ready=_ready)
         _put_in(new, open_central=lambda _spec: SocketCentral(air), new_is_ready=_ready)
@@ -201,17 +201,21 @@ def _put_in(module: ModuleType | type, **parts: Callable[..., Any]) -> None:
 
 
 def _listening(injector: Injector, heard: Path) -> Callable[..., Any]:
-    """`exchange` with faults on the way, and a record of every answer that was heard."""
-    real = exchange
+    """`Client.exchange` with faults on the way, and a record of every answer that was heard."""
+    real = Client.exchange
     record = os.open(heard, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     async def heard_exchange(
-        url: str, tls: Any, method: str, headers: Mapping[str, str], body: bytes, limit: int
+        client: Client,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        limit: int,
     ) -> Reply:
         def ask() -> Any:
-            return real(url, tls, method, headers, body, limit)
+            return real(client, method, target, headers, body, limit)
 
-        target = "/" + url.split("/", 3)[3]
         if injector.late is not None:
             late, injector.late = injector.late, None
             with contextlib.suppress(OSError):

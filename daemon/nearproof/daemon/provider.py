@@ -4,8 +4,8 @@ Contract: `backend/openapi.yaml`.  Answers are bounded in size and time and beli
 as they fit the question; a grant is verified under the joined issuer key before it is handed on.
 Every request may be sent again: a POST carries an Idempotency-Key that its retries keep.
 
-Each request has a connection of its own (`backend/client.py`), so nothing stays open while a
-laptop waits.  The signature library is imported with the first signed request.
+Nothing stays open while a laptop waits (`backend/client.py`).  The signature library is imported
+with the first signed request.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from nearproof.daemon.answers import (
 from nearproof.daemon.answers import ProviderError as ProviderError
 from nearproof.daemon.answers import ProviderReason as ProviderReason
 from nearproof.daemon.backend import wire
-from nearproof.daemon.backend.client import NotHttp, exchange
+from nearproof.daemon.backend.client import Client, NotHttp
 from nearproof.daemon.backend.wire import (
     Ceremony,
     Device,
@@ -84,7 +84,7 @@ class Provider:
         self._joined = joined
         self._key = device_key
         self._timeout = timeout
-        self._tls = client_context(joined)
+        self._client = Client(joined.url, client_context(joined))
         self._ahead: int | None = None  # the server's clock minus this laptop's boot-time clock
 
     async def __aenter__(self) -> Self:
@@ -96,7 +96,11 @@ class Provider:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Nothing is open between requests, and so nothing is to be closed."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, if one is open; the next question opens another one."""
+        self._client.close()
 
     async def info(self) -> Info:
         """The backend's version, issuer and time."""
@@ -317,11 +321,10 @@ class Provider:
 
     async def _try(self, question: _Question) -> Answer:
         headers = await self._headers(question)
-        url = self._joined.url + question.target
         try:
             async with asyncio.timeout(self._timeout + question.patience):
-                reply = await exchange(
-                    url, self._tls, question.method, headers, question.body, MAX_ANSWER
+                reply = await self._client.exchange(
+                    question.method, question.target, headers, question.body, MAX_ANSWER
                 )
         except TimeoutError:
             raise failure(ProviderReason.UNREACHABLE, "no whole answer in time") from None
