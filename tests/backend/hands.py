@@ -181,7 +181,8 @@ class Hands:
 
     def heard(self, key: DeviceKey) -> list[wire.EventKind]:
         """What this laptop has been told, oldest first."""
-        answer = self.service.events(self.request(key, "GET", "/v1/events?after=0&wait=0"), 0)
+        request = self.request(key, "GET", "/v1/events?after=0&wait=0")
+        answer = self.service.events(self.service.hearer(request), 0)
         return [event.kind for event in read(answer, wire.Events).events] if answer else []
 
 

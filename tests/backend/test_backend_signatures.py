@@ -48,7 +48,9 @@ def check(
     body: bytes = BODY,
     now: int = NOW,
 ) -> bytes:
-    return verify(HttpMessage(method, url, headers), body, keys, now)
+    signed = verify(HttpMessage(method, url, headers), body, keys)
+    signed.require_fresh(now)
+    return signed.public
 
 
 def test_a_signed_request_names_its_signer() -> None:
@@ -158,7 +160,7 @@ def test_a_failure_to_look_the_key_up_is_no_bad_signature() -> None:
         raise Problem(ServiceCode.BUSY)
 
     with pytest.raises(Problem):
-        verify(HttpMessage("POST", URL, signed()), BODY, busy, NOW)
+        verify(HttpMessage("POST", URL, signed()), BODY, busy)
 
 
 async def test_over_http_an_unsigned_request_is_refused(here: World) -> None:

@@ -81,10 +81,11 @@ class App:
         """GET /v1/events: answered when something has happened, or after `wait` seconds."""
         request = await _request(http)
         after, wait = _number(http, "after", 2**53), _number(http, "wait", MAX_WAIT)
+        hearer = await self._run(self._service.hearer, request)
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
         while True:
-            answer = await self._run(self._service.events, request, after)
+            answer = await self._run(self._service.events, hearer, after)
             left = until - loop.time()
             if answer is not None:
                 return answer

@@ -66,8 +66,9 @@ class Copies(Desk):
 
     def ceremony(self, request: Request, ceremony_id: str) -> Answer:
         """Where a ceremony of the asking laptop's account stands."""
+        signed = self._signed(request)
         with self._store.read() as records:
-            asking = rules.require_active(self._asking(request, records))
+            asking = rules.require_active(self._asking(signed, records))
             ceremony = find_ceremony(records, ceremony_id, asking)
             return self._ceremony(200, records, ceremony, asking)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nearproof.crypto.errors import EncodingError, SealBroken
 from nearproof.crypto.identity import DeviceKey, kid
@@ -24,6 +25,7 @@ from nearproof.daemon.backend.records import Records
 from nearproof.daemon.backend.signatures import (
     SignatureRefused,
     SignatureStale,
+    Signed,
     SignerUnknown,
     verify,
 )
@@ -31,6 +33,7 @@ from nearproof.daemon.backend.store import Store
 from nearproof.daemon.backend.wire import DeviceState, EventKind, PinAction, ServiceCode
 
 ID_SIZE = 16  # bytes of a ceremony's id and of a cti
+KNOWN = 4096  # laptops whose keys a process remembers
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,34 +59,39 @@ class Desk:
         # Keyed, because a plain hash of a request with a PIN proof could be tested against.
         self._fingerprints = hkdf(issuer.seed(), b"", b"nearproof backend fingerprints")
         self._codes = sms_key(issuer)
+        # A laptop's key and account never change: who signs is seen without asking the database.
+        self._known = lru_cache(KNOWN)(self._look_up)
 
     # -- who asks -----------------------------------------------------------------------------
 
-    def _asking(self, request: Request, records: Records) -> Device:
-        """The laptop that signed the request, in whatever state it is."""
-        device = records.device(kid(self._enrolled(request, records)))
-        if device is None:
-            raise Problem(ServiceCode.UNKNOWN_DEVICE, "this laptop is not enrolled here")
+    def _signed(self, request: Request) -> Signed:
+        """The known laptop that signed the request, at whatever time."""
+        return _verified(request, self._public_of)
+
+    def _holder(self, request: Request, public: bytes) -> Signed:
+        """The holder of `public`, if the request is signed with it."""
+        name = kid(public).hex()
+        return _verified(request, lambda asked: public if asked == name else None)
+
+    def _asking(self, signed: Signed, records: Records) -> Device:
+        """The laptop that signed just now, in whatever state it is."""
+        _require_fresh(signed, records)
+        device = records.device(kid(signed.public))
+        assert device is not None  # noqa: S101 - devices are never deleted
         return device
 
-    def _enrolled(self, request: Request, records: Records) -> bytes:
-        """The public key of the known laptop that signed the request."""
+    def _public_of(self, name: str) -> bytes | None:
+        try:
+            return self._known(bytes.fromhex(name))[0]
+        except (ValueError, LookupError):
+            return None
 
-        def public_of(name: str) -> bytes | None:
-            try:
-                device = records.device(bytes.fromhex(name))
-            except ValueError:
-                return None
-            return None if device is None else device.public
-
-        return _verified(request, public_of, records.now)
-
-    def _holder(self, request: Request, public: bytes) -> bytes:
-        """`public`, if its holder signed the request."""
+    def _look_up(self, name: bytes) -> tuple[bytes, str]:
         with self._store.read() as records:
-            now = records.now
-        name = kid(public).hex()
-        return _verified(request, lambda asked: public if asked == name else None, now)
+            device = records.device(name)
+        if device is None:
+            raise LookupError
+        return device.public, device.account
 
     # -- whether it has been asked before -------------------------------------------------------
 
@@ -95,27 +103,24 @@ class Desk:
 
     def _once_as_known(self, request: Request, act: Callable[[Records, Device], Answer]) -> Answer:
         """`_once` under the account of the laptop that asks, as it stands under the lock."""
-        with self._store.read() as records:
-            asking = self._asking(request, records)
-
-        def act_as_device(records: Records) -> Answer:
-            device = records.device(asking.kid)
-            assert device is not None  # noqa: S101 - devices are never deleted
-            return act(records, device)
-
-        return self._once(request, asking.public, asking.account, act_as_device)
+        signed = self._signed(request)
+        _, account = self._known(kid(signed.public))
+        return self._once(
+            request, signed, account, lambda records: act(records, self._asking(signed, records))
+        )
 
     def _once(
         self,
         request: Request,
-        signer: bytes,
+        signed: Signed,
         account: str | None,
         act: Callable[[Records], Answer],
     ) -> Answer:
         """Act in one transaction, unless this signer's Idempotency-Key has been answered."""
-        name, key = kid(signer), request.idempotency_key()
+        name, key = kid(signed.public), request.idempotency_key()
         fingerprint = request.fingerprint(self._fingerprints)
         with self._store.write(account) as records:
+            _require_fresh(signed, records)
             if earlier := records.answer(name, key):
                 if earlier[0] != fingerprint:
                     raise Problem(
@@ -211,12 +216,17 @@ def read_id(text: str) -> bytes:
     return value
 
 
-def _verified(request: Request, public_of: Callable[[str], bytes | None], now: int) -> bytes:
+def _verified(request: Request, public_of: Callable[[str], bytes | None]) -> Signed:
     try:
-        return verify(request.message, request.body, public_of, now // 1000)
-    except SignatureStale as error:
-        raise Problem(ServiceCode.SIGNATURE_TIME, str(error)) from None
+        return verify(request.message, request.body, public_of)
     except SignerUnknown:
         raise Problem(ServiceCode.UNKNOWN_DEVICE, "this laptop is not enrolled here") from None
     except SignatureRefused:
         raise Problem(ServiceCode.SIGNATURE, "the request's signature does not hold") from None
+
+
+def _require_fresh(signed: Signed, records: Records) -> None:
+    try:
+        signed.require_fresh(records.now // 1000)
+    except SignatureStale as error:
+        raise Problem(ServiceCode.SIGNATURE_TIME, str(error)) from None

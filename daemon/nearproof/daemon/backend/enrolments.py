@@ -19,6 +19,7 @@ from nearproof.daemon.backend.exchange import Answer, Request, json_answer, prob
 from nearproof.daemon.backend.facts import Ceremony, Device, Problem
 from nearproof.daemon.backend.outbox import SmsKind
 from nearproof.daemon.backend.records import Records
+from nearproof.daemon.backend.signatures import Signed
 from nearproof.daemon.backend.wire import (
     CeremonyState,
     DeviceState,
@@ -45,7 +46,7 @@ class Enrolments(Desk):
             check_public_key(public)
         except KeyRefused as error:
             raise Problem(ServiceCode.MALFORMED, str(error)) from None
-        signer = self._holder(request, public)
+        signed = self._holder(request, public)
         code_hash = hash_code(claim.code)
         with self._store.read() as records:
             known = records.invite(code_hash)
@@ -76,19 +77,18 @@ class Enrolments(Desk):
             records.queue_sms(account, ceremony, SmsKind.ACTIVATION_STARTED)
             return self._enrolment(201, records, ceremony, device)
 
-        return self._once(request, signer, known.account if known else None, act)
+        return self._once(request, signed, known.account if known else None, act)
 
     def redeem(self, request: Request, label: str) -> Answer:
         """Judge a bundle (all 8 steps); the laptop that hands it in is being enrolled from now."""
         bundle = verify_bundle(request.body, self._issuer.public)
         label = read_label(label)
-        signer: bytes | None
+        signed: Signed | None
         try:
-            signer = self._holder(request, bundle.new_public)
-        except Problem as problem:
-            if problem.code not in (ServiceCode.SIGNATURE, ServiceCode.UNKNOWN_DEVICE):
-                raise
-            signer = None
+            signed = self._holder(request, bundle.new_public)
+        except Problem:
+            signed = None
+        signer = signed.public if signed else None
         with self._store.read() as records:
             known = _facts(records, bundle, signer).ceremony
 
@@ -106,17 +106,18 @@ class Enrolments(Desk):
             )
             return self._enrolment(201, records, ceremony, device)
 
-        if signer is None:
+        if signed is None:
             with self._store.read() as records:
                 return act(records)  # refuses: LATE or REQUEST_KEY
-        return self._once(request, signer, known.account if known else None, act)
+        return self._once(request, signed, known.account if known else None, act)
 
     # -- how it goes on ---------------------------------------------------------------------------
 
     def enrolment(self, request: Request, ceremony_id: str) -> Answer:
         """Where the enrolment of the asking laptop stands."""
+        signed = self._signed(request)
         with self._store.read() as records:
-            asking = self._asking(request, records)
+            asking = self._asking(signed, records)
             ceremony = records.ceremony(read_id(ceremony_id))
             if ceremony is None or ceremony.new != asking.kid:
                 raise Problem(ServiceCode.NOT_FOUND, "no such enrolment")

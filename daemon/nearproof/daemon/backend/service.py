@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from nearproof.crypto.identity import kid
 from nearproof.crypto.userkey import CHALLENGE_SIZE
 from nearproof.daemon.backend import rules, wire
 from nearproof.daemon.backend.copies import Copies
@@ -16,6 +17,7 @@ from nearproof.daemon.backend.enrolments import Enrolments, check_user_key
 from nearproof.daemon.backend.exchange import Answer, Request, json_answer
 from nearproof.daemon.backend.facts import Device, Problem
 from nearproof.daemon.backend.records import Records
+from nearproof.daemon.backend.signatures import Signed
 from nearproof.daemon.backend.wire import DeviceState, EventKind, PinAction, ServiceCode
 
 
@@ -39,13 +41,15 @@ class Service(Copies, Enrolments):
 
     def device(self, request: Request) -> Answer:
         """How the account sees the asking laptop; a revoked one may ask too."""
+        signed = self._signed(request)
         with self._store.read() as records:
-            return json_answer(200, _device(records, self._asking(request, records)))
+            return json_answer(200, _device(records, self._asking(signed, records)))
 
     def devices(self, request: Request) -> Answer:
         """The account's active laptops."""
+        signed = self._signed(request)
         with self._store.read() as records:
-            asking = rules.require_active(self._asking(request, records))
+            asking = rules.require_active(self._asking(signed, records))
             active = records.active(asking.account)
         return json_answer(200, wire.Devices(tuple(map(rules.listed, active))))
 
@@ -73,12 +77,12 @@ class Service(Copies, Enrolments):
         body = request.json(wire.ChallengeRequest)
         ceremony = read_id(body.ceremony) if body.ceremony else b""
         request.idempotency_key()
-        with self._store.read() as records:
-            asking = self._asking(request, records)
-        with self._store.write(asking.account) as records:
-            device = records.device(asking.kid)
+        signed = self._signed(request)
+        _, account = self._known(kid(signed.public))
+        with self._store.write(account) as records:
+            asking = self._asking(signed, records)
             if body.action is not PinAction.SET:
-                rules.require_active(device)
+                rules.require_active(asking)
             drawn = self._randomness(CHALLENGE_SIZE)
             expires = records.now + self._policy.challenge_lifetime * 1000
             records.put_challenge(asking.kid, body.action, ceremony, drawn, expires)
@@ -101,10 +105,14 @@ class Service(Copies, Enrolments):
 
         return self._once_as_active(request, act)
 
-    def events(self, request: Request, after: int) -> Answer | None:
+    def hearer(self, request: Request) -> Signed:
+        """Who asks for events; the question may then be put again and again while it is fresh."""
+        return self._signed(request)
+
+    def events(self, signed: Signed, after: int) -> Answer | None:
         """What has happened since the cursor; None if nothing has.  A revoked laptop may ask."""
         with self._store.read() as records:
-            asking = self._asking(request, records)
+            asking = self._asking(signed, records)
             if asking.state is DeviceState.ENROLLING:
                 raise Problem(ServiceCode.UNKNOWN_DEVICE, "this laptop is not active yet")
             found = records.events(asking.kid, after)

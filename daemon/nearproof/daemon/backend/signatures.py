@@ -89,19 +89,29 @@ def sign(
     return fields
 
 
-def verify(
-    message: HttpMessage, body: bytes, public_of: Callable[[str], bytes | None], now: int
-) -> bytes:
-    """The public key (32 bytes) whose holder has signed the whole request.
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Whose key (32 bytes) has signed a request, and when by its word (UNIX seconds)."""
 
-    `public_of` looks the key up by its keyid, None if there is none; `now` is in UNIX seconds.
-    Raises `SignatureRefused`: `SignerUnknown` for a key that is not found, `SignatureStale`
-    for one made at another time.  What `public_of` raises comes through.
+    public: bytes
+    created: int
+
+    def require_fresh(self, now: int) -> None:
+        """Raise `SignatureStale` for one made at another time than `now` (UNIX seconds)."""
+        if not now - MAX_AGE <= self.created <= now + CLOCK_SKEW:
+            raise SignatureStale("signed at another time than the server's")
+
+
+def verify(message: HttpMessage, body: bytes, public_of: Callable[[str], bytes | None]) -> Signed:
+    """Who has signed the whole request; whether it is fresh is for who has the server's clock.
+
+    `public_of` looks the key up by its keyid, None if there is none.  Raises `SignatureRefused`,
+    `SignerUnknown` for a key that is not found.  What `public_of` raises comes through.
     """
     required: tuple[str, ...] = _COMPONENTS
     if message.method != "GET":
         required += ("content-digest", "idempotency-key")
-    verifier = _Verifier(public_of, now)
+    verifier = _Verifier(public_of)
     try:
         results = verifier.verify(
             message, max_age=None, expect_tag=_TAG, require_components=required, body=body
@@ -110,20 +120,20 @@ def verify(
         raise verifier.why or SignatureRefused(str(error)) from None
     if len(results) != 1 or verifier.public is None:
         raise SignatureRefused("a request has one signature")
-    return verifier.public
+    return Signed(verifier.public, verifier.created)
 
 
 class _Verifier(HTTPMessageVerifier, HTTPSignatureKeyResolver):
-    """The library's verifier on the server's clock, resolving its own keys.
+    """The library's verifier without a clock, resolving its own keys.
 
     The library turns whatever a resolver raises into `InvalidSignature`; `why` keeps the reason.
     """
 
-    def __init__(self, public_of: Callable[[str], bytes | None], now: int) -> None:
+    def __init__(self, public_of: Callable[[str], bytes | None]) -> None:
         super().__init__(signature_algorithm=_Ed25519, key_resolver=self)
         self._public_of = public_of
-        self._now = now
         self.public: bytes | None = None
+        self.created = 0
         self.why: Exception | None = None
 
     def resolve_public_key(self, key_id: str) -> bytes | None:
@@ -138,10 +148,8 @@ class _Verifier(HTTPMessageVerifier, HTTPSignatureKeyResolver):
         return self.public
 
     def validate_created_and_expires(self, sig_input: Any, max_age: object = None) -> None:
-        """Judge `created` by the server's clock, which is not this process's."""
+        """Keep `created`: this process's clock, which the library asks, decides nothing."""
         created = sig_input.params.get("created")
         if type(created) is not int:
             raise InvalidSignature("a signature says when it was created")
-        if not self._now - MAX_AGE <= created <= self._now + CLOCK_SKEW:
-            self.why = SignatureStale("signed at another time than the server's")
-            raise InvalidSignature(str(self.why))
+        self.created = created
