@@ -55,3 +55,11 @@ nearproof_setup() {
     apt_install $BASE_PACKAGES "$@"
     find_uv
 }
+
+# The locked environment with bytecode, for what starts hundreds of processes: some in laptops that
+# cannot write theirs, and where PYTHONDONTWRITEBYTECODE is set none would.
+# usage: compiled_environment [uv sync option...]
+compiled_environment() {
+    "$UV" sync --locked --quiet --compile-bytecode "$@"
+    .venv/bin/python -m compileall -q ble config crypto daemon qr scripts tests
+}
