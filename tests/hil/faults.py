@@ -267,11 +267,11 @@ async def make_attempt(
         if await old.until("qr_shown") is not None:
             if step == "QR shown":
                 await struck.wait()
-            stage.carry_picture()
-            await start("new", "copy", *source)
-            tasks.append(asyncio.create_task(types_code(attempt)))
-            if source == CAMERA:
-                tasks.append(asyncio.create_task(_hold_up(stage, attempt, struck)))
+            if stage.carry_picture():
+                await start("new", "copy", *source)
+                tasks.append(asyncio.create_task(types_code(attempt)))
+                if source == CAMERA:
+                    tasks.append(asyncio.create_task(_hold_up(stage, attempt, struck)))
         await watch(attempt, patience if fault is not _LONG else SLEPT + patience)
         for task in tasks:
             task.cancel()

@@ -181,10 +181,14 @@ class Stage:
             attempt.roles[name] = role = Role(name, process)
             yield role
 
-    def carry_picture(self) -> None:
-        """Bring the picture of OLD's screen to NEW, as a file."""
+    def carry_picture(self) -> bool:
+        """Bring the picture of OLD's screen to NEW, as a file; False where OLD shows none now."""
         first, second = (laptop.machine.share / SCREEN for laptop in self.rig.laptops)
-        shutil.copyfile(first, second)
+        try:
+            shutil.copyfile(first, second)
+        except FileNotFoundError:
+            return False
+        return True
 
     async def show_picture(self) -> None:
         """Hold OLD's screen before NEW's camera."""
