@@ -111,6 +111,36 @@ async def test_advertise_while_bluetoothd_is_away(
     await bluez.calls.until(lambda: bool(bluez.adverts))
 
 
+async def test_bluetoothd_dies_while_it_is_asked_to_advertise(
+    bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
+) -> None:
+    """That is a loss like any other, and no refusal: the advert is up when bluetoothd is back."""
+    bluez.deaf.add("RegisterAdvertisement")
+    advertising = asyncio.create_task(peripheral.advertise(EID))
+    await bluez.calls.until(lambda: bluez.count("RegisterAdvertisement") == 1)
+    await bluez.stop()
+    await advertising
+    bluez.deaf.clear()
+    await bluez.start()
+    await bluez.calls.until(lambda: bool(bluez.adverts))
+
+
+async def test_switched_off_while_it_is_asked_to_advertise(
+    bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
+) -> None:
+    """The advert waits for the adapter, whatever BlueZ has answered meanwhile."""
+
+    def judge(member: str) -> None:
+        if member == "RegisterAdvertisement" and bluez.count(member) == 1:
+            bluez.change(bluez.path, ADAPTER, Powered=Variant("b", False))
+            raise BluezFault("Failed", "Failed to register advertisement")
+
+    bluez.judge_call = judge
+    await peripheral.advertise(EID)
+    bluez.change(bluez.path, ADAPTER, Powered=Variant("b", True))
+    await bluez.calls.until(lambda: bool(bluez.adverts))
+
+
 async def test_adapter_unplugged(
     bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
 ) -> None:

@@ -57,8 +57,9 @@ class BluezPeripheral:
     """Advertises and serves on one adapter ("hci0"), once.
 
     A central is named by the object path of its device.  Every failure is a `BluetoothError`:
-    `open` raises those of the preflight and SESSION_BUSY, `advertise` ADVERT_REFUSED, and
-    whatever needs a bluetoothd that has gone raises STACK_LOST.
+    `open` raises those of the preflight and SESSION_BUSY, `advertise` ADVERT_REFUSED (while the
+    stack is away it keeps the wish), and whatever else needs a bluetoothd that has gone raises
+    STACK_LOST.
     """
 
     def __init__(self, adapter: str = "hci0") -> None:
@@ -168,8 +169,10 @@ class _Session:
         try:
             await self._advertiser.renew()
         except BluetoothError:
-            self._advertiser.wanted = None
-            raise
+            # Whatever went away while it was asked has been told before its answer.
+            if self._registered and self._powered:
+                self._advertiser.wanted = None
+                raise
 
     async def close(self) -> None:
         tasks = [*self._tasks, *([self._missing] if self._missing is not None else [])]
