@@ -32,7 +32,7 @@ class Hands:
     """One backend, and whatever laptops are made."""
 
     def __init__(self, url: str, policy: BackendPolicy, seed: int = 3) -> None:
-        self.random = Random(seed)
+        self.random = Random(f"hands {seed}")
         self.store = TimeMachine(url)
         self.policy = policy
         self.service = Service(self.store, ISSUER, policy, self.random.randbytes)

@@ -114,7 +114,8 @@ class World:
     database: str | None = None
 
     def __post_init__(self) -> None:
-        self.random = Random(self.number)
+        # A name, so that no `Hands` on the same database draws the same keys.
+        self.random = Random(f"world {self.number}")
 
     def name(self, account: str) -> str:
         """This test's user of that name: tests that share a server share no account."""
