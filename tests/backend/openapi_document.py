@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import yaml
 
 import nearproof.daemon.backend as backend_room
@@ -60,12 +61,30 @@ class Document:
             for method in methods
         }
 
-    def response(self, method: str, path: str, status: int) -> Any:
-        """The response that the operation declares for this status; fails if there is none."""
+    def responses(self) -> set[tuple[str, str, str]]:
+        """Method, path and status (or class: 4XX) of everything that is declared."""
+        return {
+            (method.upper(), path, status)
+            for path, methods in self.root["paths"].items()
+            for method, operation in methods.items()
+            for status in operation["responses"]
+        }
+
+    def check_answer(self, method: str, path: str, response: httpx2.Response) -> str:
+        """Fail unless the contract declares this answer to this operation; the status it does."""
+        status = str(response.status_code)
         responses = self.root["paths"][path][method.lower()]["responses"]
-        declared = responses.get(str(status)) or responses.get(f"{status // 100}XX")
-        assert declared is not None, f"{method} {path} does not declare {status}"
-        return self.resolve(declared)
+        found = next((name for name in (status, f"{status[0]}XX") if name in responses), None)
+        assert found is not None, f"{method} {path} does not declare {status}"
+        content = self.resolve(responses[found]).get("content")
+        if content is None:
+            assert response.content == b""
+            return found
+        media = response.headers["content-type"].partition(";")[0]
+        assert media in content, f"{method} {path} answers {media}"
+        if media.endswith("json"):
+            self.check(content[media]["schema"], response.json())
+        return found
 
     def check(self, schema: Any, value: Any, where: str = "$") -> None:
         """Fail unless `value` fits the schema."""
