@@ -37,6 +37,7 @@ from recording import Recorder
 # Errors that never leave the module that raises them: their handlers turn them into others.
 INSIDE = {
     "NotAsAgreed",  # becomes a failed check of the conformance suite
+    "LeftOut",  # becomes one that was not tried
     "NotHttp",  # becomes ProviderError
     "SmsNotSent",  # tried again
     "HostFault",  # ends one host of the emulated air

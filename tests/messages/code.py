@@ -34,6 +34,8 @@ MARKS: Final[Mapping[str, tuple[int, ...]]] = {
     "Counted": (0, 1),
     **dict.fromkeys(("ok", "skipped", "warn", "fail"), (0,)),  # of a check of the doctor
     "says": (2,),  # to the audience of the demo
+    **dict.fromkeys(("rule", "NotAsAgreed", "LeftOut"), (0,)),  # of the conformance suite
+    "expect": (1,),
 }
 """Who takes an English sentence, and as which of its arguments: singular and plural if two."""
 

@@ -126,8 +126,9 @@ TEXTS: dict[str, Sentence] = {
     "nothing_to_cancel": "Nothing is being copied for {account}.",
     "sms": "{id}  {account}  {kind}  {state}",
     "audit_holds": "The audit chains hold. Accounts: {accounts}; entries: {entries}.",
-    "check_held": "ok    {name}",
-    "check_broken": "FAIL  {name} Instead: {why}.",
+    "check_held": "ok    {rule}",
+    "check_broken": "FAIL  {rule} Instead: {why}.",
+    "check_left_out": "-     {rule} Not tried: {why}.",
     "conforms": "The backend does what the contract says. Checks: {checks}.",
     "conformance_waits": (
         "Its waiting time is {duration}: the suite waits that long for each copy. Set a shorter "

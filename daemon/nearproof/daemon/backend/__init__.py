@@ -24,6 +24,7 @@
     workers      several processes on one socket
     admin        what its operator does at the console
     conformance  checks for anybody's backend
+    suite        laptops that they try it with
     operators    who gives them invites and SMS codes
 
 The contract is `openapi.yaml`.  Nothing is imported here, so that a client pays for the

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from nearproof.daemon.backend.admin import invite
-from nearproof.daemon.backend.conformance import NotAsAgreed, Operator
 from nearproof.daemon.backend.data_dir import open_data_dir
 from nearproof.daemon.backend.desk import sms_key
 from nearproof.daemon.backend.enrolling import sms_code
 from nearproof.daemon.backend.policy import policy_in
+from nearproof.daemon.backend.suite import NotAsAgreed, Operator
 from nearproof.daemon.console import Console
 
 _PHONE: Final = "+4500000000"
@@ -42,7 +42,7 @@ def own_operator(data_dir: Path, database: str | None) -> Operator:
         with open_data_dir(data_dir, database) as data, data.store.read() as records:
             ceremony = records.peek_ceremony(account)
             if ceremony is None:
-                raise NotAsAgreed(f"nothing is being enrolled for {account}")
+                raise NotAsAgreed("nothing is being enrolled for {account}", account=account)
             return sms_code(sms_key(data.issuer), ceremony)
 
     return Operator(invited, code)

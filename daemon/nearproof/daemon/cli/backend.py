@@ -303,10 +303,10 @@ def conformance(options: Options, data: Path | None, database: str | None, line:
     def work(console: Console) -> None:
         import asyncio
 
-        from nearproof.daemon.backend.conformance import check
+        from nearproof.daemon.backend.conformance import conformance
         from nearproof.daemon.backend.operators import asked_operator, own_operator
 
         operator = own_operator(data, database) if data else asked_operator(console)
-        asyncio.run(check(line, operator, console))
+        asyncio.run(conformance(line, operator, console))
 
     options.run_plain("backend", work)
