@@ -16,7 +16,6 @@ import pytest
 from backend.world import World, backend
 from nearproof.config.files import FileDamaged
 from nearproof.daemon.backend.data_dir import open_data_dir
-from nearproof.daemon.backend.errors import SchemaUnknown
 from nearproof.daemon.backend.facts import Problem
 from nearproof.daemon.backend.schema import HEAD
 from nearproof.daemon.backend.store import Store
@@ -74,29 +73,6 @@ def test_a_damaged_file_stays_as_it_is(tmp_path: Path, name: str, content: bytes
     with pytest.raises(FileDamaged), open_data_dir(tmp_path):
         pass
     assert (tmp_path / name).read_bytes() == content
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ("UPDATE alembic_version SET version_num = '9999'", "9999"),
-        ("DROP TABLE alembic_version", "says its version"),
-    ],
-)
-def test_a_database_of_another_version_is_left_alone(
-    tmp_path: Path, change: str, says: str
-) -> None:
-    """`SchemaUnknown` instead of guessing."""
-    database = tmp_path / "backend.db"
-    Store(f"sqlite:///{database}").close()
-    with closing(sqlite3.connect(database)) as other:
-        other.execute(change)
-        other.commit()
-        before = other.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
-    with pytest.raises(SchemaUnknown, match=says):
-        Store(f"sqlite:///{database}")
-    with closing(sqlite3.connect(database)) as other:
-        assert other.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall() == before
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

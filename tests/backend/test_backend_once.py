@@ -20,6 +20,7 @@ from backend.world import (
     World,
     backend,
     code_of,
+    damage,
     pin_of,
     start_backend,
 )
@@ -256,3 +257,4 @@ async def test_killed_at_any_moment_it_loses_nothing_and_does_nothing_twice(
     assert rows(tmp_path, "redemptions") == rows(tmp_path, "answers") == total
     assert rows(tmp_path, "audit") == total
     assert rows(tmp_path, "devices") == 2 * total
+    assert damage(tmp_path / "backend.db") == []

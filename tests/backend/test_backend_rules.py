@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from backend.hands import ISSUER, PIN, Hands
-from backend.world import pin_of
+from backend.world import damage, pin_of
 from nearproof.crypto.errors import RefusalCode, VerificationError
 from nearproof.crypto.grant import LIFETIME, verify_grant
 from nearproof.crypto.identity import DeviceKey
@@ -68,6 +68,7 @@ class CeremonyMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "hands"):
             self.hands.close()
+            assert damage(Path(self.folder.name) / "backend.db") == []
             self.folder.cleanup()
 
     def tried(self, call: object, *args: object) -> Answer | None:

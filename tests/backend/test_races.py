@@ -12,7 +12,7 @@ import pytest
 
 from backend.postgres import Cluster
 from backend.racing import CLIENTS, rounds, workers
-from backend.world import NO_WAIT, BackendProcess, World, start_backend
+from backend.world import NO_WAIT, BackendProcess, World, damage, start_backend
 from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon.backend.admin import verify_audit
 from nearproof.daemon.backend.wire import CeremonyState, DeviceState
@@ -71,6 +71,7 @@ async def test_killed_anywhere_a_ceremony_goes_on(tmp_path: Path) -> None:
     assert running.stop() == 0
     chains = verify_audit(tmp_path)
     assert len(chains) == KILLS
+    assert damage(tmp_path / "backend.db") == []
 
 
 async def restarted(data: Path, here: World, port: int) -> BackendProcess:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -223,6 +224,15 @@ class World:
         """A redemption as `send` sends it."""
         target = f"/v1/redemptions?{urlencode({'label': label})}"
         return await self.send(signer, "POST", target, bundle, wire.BUNDLE, idempotency)
+
+
+def damage(database: Path) -> list[tuple[object, ...]]:
+    """What SQLite itself finds wrong with the file: pages, indexes, constraints, foreign keys."""
+    with closing(sqlite3.connect(database)) as connection:
+        whole = connection.execute("PRAGMA integrity_check").fetchall()
+        return [row for row in whole if row != ("ok",)] + connection.execute(
+            "PRAGMA foreign_key_check"
+        ).fetchall()
 
 
 def pin_of(key: DeviceKey, pin: str = "839274") -> UserKey:

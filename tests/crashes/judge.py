@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import select
 
+from backend.world import damage
 from crashes.actors import Heard, quick_user_key
 from crashes.stage import ACCOUNT, PIN, Site, Told
 from nearproof.crypto.grant import verify_grant
@@ -41,6 +42,7 @@ class Judge:
                     for name, table in schema.metadata.tables.items()
                 }
                 return [
+                    *self._sound(),
                     *self._audit(records),
                     *self._enrolled_once(),
                     *self._acknowledged(data),
@@ -49,6 +51,11 @@ class Judge:
                 ]
 
     # -- the database -----------------------------------------------------------------------------
+
+    def _sound(self) -> Iterator[str]:
+        """The file itself is whole; PostgreSQL answers for its own."""
+        if self._site.database is None:
+            yield from (f"database: {row}" for row in damage(self._site.data / "backend.db"))
 
     def _audit(self, records: Records) -> Iterator[str]:
         """The chains hold, and read from their beginning there was never a laptop too many."""

@@ -75,8 +75,9 @@ def open_data_dir(
     """Open the folder, making what is missing; `database` is a URL in place of its SQLite file.
 
     Raises `FileDamaged` for a file that is not what it should be or that others may read,
-    `SchemaUnknown` for a database of another version, `DatabaseRefused` for another kind,
-    `DatabaseDamaged` for a file that is none, `DatabaseAway` where it cannot be opened.
+    `SchemaUnknown` for a database of a later version, `DatabaseForeign` for another program's,
+    `DatabaseRefused` for another kind, `DatabaseDamaged` for a file that is none, `DatabaseAway`
+    where it cannot be opened.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(path):

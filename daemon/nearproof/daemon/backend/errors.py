@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 class SchemaUnknown(Exception):
-    """The database was made by another version of this program; nothing was changed."""
+    """The database is at a revision that this program does not know; nothing was changed."""
+
+
+class DatabaseForeign(Exception):
+    """The database has tables, and none of ours says its revision; nothing was changed."""
 
 
 class AuditBroken(Exception):
@@ -13,7 +17,7 @@ class AuditBroken(Exception):
     def __init__(self, account: str, seq: int) -> None:
         self.account = account
         self.seq = seq
-        super().__init__(f"{account}: from entry {seq} on")
+        super().__init__(f"{account}, {seq}")
 
 
 class DatabaseRefused(Exception):

@@ -28,7 +28,7 @@ class Store:
     """The database of one backend.  Thread-safe.
 
     `url`: sqlite:///PATH or postgresql://...  Raises on opening: `DatabaseRefused`,
-    `DatabaseAway`, `DatabaseDamaged`, `SchemaUnknown`.
+    `DatabaseAway`, `DatabaseDamaged`, `DatabaseForeign`, `SchemaUnknown`.
     """
 
     def __init__(self, url: str) -> None:
@@ -45,8 +45,10 @@ class Store:
             self._engine.connect().close()
             connected = True
             migrate(self._engine)
-        except DBAPIError as error:
+        except BaseException as error:
             self.close()
+            if not isinstance(error, DBAPIError):
+                raise
             if self._database.damaged(error.orig):
                 raise DatabaseDamaged(_first_line(error)) from error
             if not connected or self._database.transient(error.orig):

@@ -10,6 +10,7 @@ from nearproof.daemon.backend.errors import (
     AuditBroken,
     DatabaseAway,
     DatabaseDamaged,
+    DatabaseForeign,
     DatabaseRefused,
     DeviceUnknown,
     NoBackendHere,
@@ -76,7 +77,8 @@ LAPTOP: Rows = (
         AuditBroken,
         _E.BACKEND,
         _W.BACKEND,
-        "The audit chain does not hold: {detail}. Somebody has changed the database.",
+        "The audit chain does not hold from this account and entry on: {detail}. Somebody has "
+        "changed the database.",
     ),
     Outcome(
         DatabaseRefused,
@@ -199,7 +201,15 @@ LAPTOP: Rows = (
         SchemaUnknown,
         _E.TRY_AGAIN,
         _W.LAPTOP,
-        "The backend's database is of another version ({detail}): run the version that made it.",
+        "A later version of this program has made the backend's database (its schema is {detail}). "
+        "It was left as it is: update nearproof, or run the version that made it.",
+    ),
+    Outcome(
+        DatabaseForeign,
+        _E.USAGE,
+        _W.YOURS,
+        "That database belongs to another program (it has tables named {detail}). It was left as "
+        "it is: name an empty one.",
     ),
     Outcome(
         ActorFailed,
