@@ -16,6 +16,7 @@ import pytest
 from backend.world import World, backend
 from nearproof.config.files import FileDamaged
 from nearproof.daemon.backend.data_dir import open_data_dir
+from nearproof.daemon.backend.errors import FileExposed
 from nearproof.daemon.backend.facts import Problem
 from nearproof.daemon.backend.schema import HEAD
 from nearproof.daemon.backend.store import Store
@@ -48,11 +49,11 @@ def test_it_is_made_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["issuer.json", "tls.pem", "backend.db"])
 def test_what_others_can_read_is_not_used(tmp_path: Path, name: str) -> None:
-    """`FileDamaged` names the file and what to do."""
+    """`FileExposed` names the file."""
     with open_data_dir(tmp_path):
         pass
     (tmp_path / name).chmod(0o644)
-    with pytest.raises(FileDamaged, match="chmod 600"), open_data_dir(tmp_path):
+    with pytest.raises(FileExposed, match=name), open_data_dir(tmp_path):
         pass
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import socket
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nearproof.daemon.backend.admin import invite, set_phone
+from nearproof.daemon.backend.data_dir import open_data_dir
+from nearproof.daemon.backend.facts import Ceremony
+from nearproof.daemon.backend.outbox import SmsKind
 from nearproof.daemon.backend.policy import BackendPolicy, bounds
+from nearproof.daemon.backend.wire import CeremonyKind, CeremonyState
 from nearproof.daemon.cli import main
 from nearproof.daemon.cli.backend import serve
 from nearproof.daemon.outcomes.kinds import Exit
@@ -52,7 +58,8 @@ def run(data: Path, command: str, *more: str, lang: str = "en") -> Result:
         ("phone anna 11111111", "a phone number has a plus", "et telefonnummer har plus"),
         ("phone anna +45", "a phone number has a plus", "et telefonnummer har plus"),
         ("invite --phone 7 bob", "a phone number has a plus", "et telefonnummer har plus"),
-        ("invite bob", "a new account needs a phone", "en ny konto skal have"),
+        ("invite bob", "a new account needs its phone", "en ny konto skal have"),
+        ("invite anna --phone +4511111111", "leave --phone out", "udelad --phone"),
         ("invite a!b", "a user ID has letters", "et bruger-ID har kun bogstaver"),
         (f"revoke {KID}", f"No laptop has the key id {KID}.", f"har nøgle-id'et {KID}."),
         ("revoke 00", "a key id is 32 hex digits", "32 hexcifre"),
@@ -168,3 +175,96 @@ def test_the_bounds_of_wait_are_the_policys() -> None:
     flag = next(param for param in serve.params if param.name == "wait")
     assert isinstance(flag.type, click.IntRange)
     assert (flag.type.min, flag.type.max) == bounds("wait")
+
+
+@pytest.mark.parametrize("command", [*IN_FOLDER, "invite anna"])
+def test_a_server_whose_database_is_elsewhere(data: Path, command: str) -> None:
+    """Without its address the folder's own file is meant: where none is, none is made."""
+    (data / "backend.db").unlink()
+    for lang, says in (("en", "name that with --database"), ("da", "angiv den med --database")):
+        refused = run(data, command, lang=lang)
+        assert refused.exit_code == Exit.USAGE
+        assert says in refused.output
+    assert not (data / "backend.db").exists()
+
+
+def test_a_refused_first_invite_makes_nothing(tmp_path: Path) -> None:
+    """Neither a folder nor keys, for which somebody else's would be searched in vain."""
+    for command in ("invite bob", "invite --phone 7 bob", "invite a!b"):
+        assert run(tmp_path / "data", command).exit_code == Exit.USAGE
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "en", "da"),
+    [
+        ("issuer.json", "rubbish", "not a nearproof file of", "ikke en nearproof-fil"),
+        ("tls.pem", "rubbish", "holds no certificate", "rummer intet certifikat"),
+        ("policy.toml", "wiat = 1", "perhaps you mean “wait”", "måske mener du “wait”"),
+        ("policy.toml", "wait = -1", "is a whole number from 0", "er et helt tal fra 0"),
+    ],
+)
+def test_a_damaged_file_is_named_in_both_languages(
+    data: Path, name: str, content: str, en: str, da: str
+) -> None:
+    """With what is wrong in it; it is left as it is."""
+    (data / name).write_text(content)
+    for lang, says in (("en", en), ("da", da)):
+        refused = run(data, "invite anna", lang=lang)
+        assert refused.exit_code in (Exit.USAGE, Exit.TRY_AGAIN)
+        assert says in refused.output
+        assert str(data / name) in refused.output
+    assert (data / name).read_text() == content
+
+
+@pytest.mark.parametrize("command", OPENS)
+def test_a_database_that_others_can_read(data: Path, command: str) -> None:
+    """Not used; what makes it private again is said."""
+    (data / "backend.db").chmod(0o644)
+    refused = run(data, command)
+    assert refused.exit_code == Exit.PERMISSION
+    assert "chmod 600" in refused.output
+    assert "chmod 600" in run(data, command, lang="da").output
+
+
+def test_a_port_that_is_taken(data: Path) -> None:
+    """Named, with the flag that chooses another."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        there = f"127.0.0.1:{taken.getsockname()[1]}"
+        refused = run(data, f"serve --listen {there}")
+        assert refused.exit_code == Exit.TRY_AGAIN
+        assert f"Nobody can listen at {there}: Address already in use." in refused.output
+        assert (
+            "vælg et andet sted med --listen"
+            in run(data, f"serve --listen {there}", lang="da").output
+        )
+    assert (
+        "Nobody can listen at no.host.invalid:1: "
+        in run(data, "serve --listen no.host.invalid:1").output
+    )
+
+
+def test_the_outbox_reads_like_a_log(data: Path) -> None:
+    """When, for whom, what, and whether it has gone; none is said, too."""
+    assert "There is no SMS yet." in run(data, "outbox").output
+    assert "Der er ingen SMS endnu." in run(data, "outbox", lang="da").output
+    with open_data_dir(data) as opened, opened.store.write("anna") as records:
+        account = records.account("anna")
+        assert account is not None
+        ceremony = Ceremony(
+            bytes(16),
+            "anna",
+            CeremonyKind.COPY,
+            None,
+            state=CeremonyState.LIVE,
+            slot=1,
+            started=records.now,
+            ready=records.now,
+            deadline=records.now,
+        )
+        records.add_ceremony(ceremony)
+        records.queue_sms(account, ceremony, SmsKind.COPY_STARTED)
+    line = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d  anna: "
+    assert re.search(f"{line}a copy has begun: waits to be handed over", run(data, "outbox").output)
+    danish = run(data, "outbox", lang="da").output
+    assert re.search(f"{line}en kopiering er begyndt: venter på at blive afleveret", danish)

@@ -55,8 +55,8 @@ def test_a_file_changes_what_it_names_alone(tmp_path: Path) -> None:
     ("content", "told"),
     [
         ("wait = 60\nwait = 61\n", "policy.toml"),
-        ("wiat = 60\n", "there is no limit 'wiat'; did you mean wait?"),
-        ("devices = 4\n", "there is no limit 'devices'"),
+        ("wiat = 60\n", "there is no limit “wiat”, perhaps you mean “wait”"),
+        ("devices = 4\n", "there is no limit “devices”"),
         ("wait = '60'\n", "wait is a whole number from 0 to"),
         ("wait = true\n", "wait is a whole number from 0 to"),
         ("wait = 1.5\n", "wait is a whole number from 0 to"),

@@ -36,10 +36,12 @@ MARKS: Final[Mapping[str, tuple[int, ...]]] = {
     "says": (2,),  # to the audience of the demo
     **dict.fromkeys(("rule", "NotAsAgreed", "LeftOut"), (0,)),  # of the conformance suite
     "expect": (1,),
+    "PolicyRefused": (0,),
+    **dict.fromkeys(("FileDamaged", "FileExposed"), (1,)),
 }
 """Who takes an English sentence, and as which of its arguments: singular and plural if two."""
 
-FAMILIES: Final = ("ask_", "advice_", "finger_", "limit_", "status_", "next_")
+FAMILIES: Final = ("ask_", "advice_", "finger_", "limit_", "status_", "next_", "outbox_")
 """What the code puts before a word to make a key of `TEXTS`."""
 
 CLICK: Final = (

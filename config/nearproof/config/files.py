@@ -24,12 +24,13 @@ LEFTOVER = ".new"
 
 
 class FileDamaged(Exception):
-    """A file of ours that cannot be read as what it should be."""
+    """A file of ours that cannot be read as what it should be: why, and the fields of that."""
 
-    def __init__(self, path: Path, why: str) -> None:
+    def __init__(self, path: Path, why: str, **fields: object) -> None:
         self.path = path
         self.why = why
-        super().__init__(f"{path}: {why}")
+        self.fields = fields
+        super().__init__(f"{path}: {why.format(**fields) if fields else why}")
 
 
 class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
@@ -128,9 +129,14 @@ def _envelope(path: Path, kind: str, version: int) -> _Envelope:
     try:
         envelope = msgspec.json.decode(content, type=_Envelope)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise FileDamaged(path, f"not a nearproof file of kind {kind!r}") from None
+        raise FileDamaged(path, "not a nearproof file of the kind “{kind}”", kind=kind) from None
     if envelope.kind != kind:
-        raise FileDamaged(path, f"holds {envelope.kind!r}, not {kind!r}")
+        raise FileDamaged(path, "holds “{found}”, not “{kind}”", found=envelope.kind, kind=kind)
     if envelope.version != version:
-        raise FileDamaged(path, f"has version {envelope.version}, this program reads {version}")
+        raise FileDamaged(
+            path,
+            "has version {found}, this program reads {version}",
+            found=envelope.version,
+            version=version,
+        )
     return envelope

@@ -27,9 +27,11 @@ from nearproof.config import files
 from nearproof.crypto.identity import DeviceKey
 from nearproof.crypto.primitives import Randomness
 from nearproof.daemon.backend.certificate import self_signed
+from nearproof.daemon.backend.errors import FileExposed
 from nearproof.daemon.backend.store import Store
 
 _ISSUER = "issuer.json"
+_DATABASE = "backend.db"
 _KIND = "issuer-key"
 _VERSION = 1
 
@@ -68,13 +70,19 @@ def holds_backend(path: Path) -> bool:
     return True
 
 
+def holds_database(path: Path) -> bool:
+    """Whether the backend of this folder has its database here, and not at an address."""
+    return (path / _DATABASE).exists()
+
+
 @contextmanager
 def open_data_dir(
     path: Path, database: str | None = None, randomness: Randomness = os.urandom
 ) -> Iterator[DataDir]:
     """Open the folder, making what is missing; `database` is a URL in place of its SQLite file.
 
-    Raises `FileDamaged` for a file that is not what it should be or that others may read,
+    Raises `FileDamaged` for a file that is not what it should be, `FileExposed` for one that
+    others may read or write,
     `SchemaUnknown` for a database of a later version, `DatabaseForeign` for another program's,
     `DatabaseRefused` for another kind, `DatabaseDamaged` for a file that is none, `DatabaseAway`
     where it cannot be opened.
@@ -83,7 +91,7 @@ def open_data_dir(
     with _locked(path):
         issuer = _issuer(path / _ISSUER, randomness)
         pin = _certificate_pin(path / "tls.pem")
-        store = Store(database or _sqlite_url(path / "backend.db"))
+        store = Store(database or _sqlite_url(path / _DATABASE))
     try:
         yield DataDir(path, issuer, store, pin)
     finally:
@@ -134,4 +142,4 @@ def _certificate_pin(path: Path) -> bytes:
 
 def _require_private(path: Path) -> None:
     if path.stat().st_mode & 0o077:
-        raise files.FileDamaged(path, "others may read or write it: chmod 600, or start anew")
+        raise FileExposed(path, "others may read or write it")

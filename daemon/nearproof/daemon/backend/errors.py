@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from nearproof.config.files import FileDamaged
+
 
 class SchemaUnknown(Exception):
     """The database is at a revision that this program does not know; nothing was changed."""
@@ -29,11 +33,28 @@ class SmsPortUnknown(Exception):
 
 
 class PolicyRefused(Exception):
-    """The policy file is no TOML, or says what no limit can be."""
+    """The policy file is no TOML, or says what no limit can be: a sentence, and its fields."""
+
+    def __init__(self, detail: str, **fields: Any) -> None:
+        self.detail = detail
+        self.fields = fields
+        super().__init__(detail.format(**fields))
+
+
+class FileExposed(FileDamaged):
+    """A secret file of the backend's that others may read or write; it was not used."""
+
+
+class CannotListen(Exception):
+    """Nobody can listen at this address: HOST:PORT, and what the system says."""
 
 
 class NoBackendHere(Exception):
     """The folder holds no backend; nothing was made in it."""
+
+
+class NoDatabaseHere(Exception):
+    """The folder is a backend's, whose database is not in it; none was made."""
 
 
 class AccountUnknown(Exception):

@@ -45,8 +45,8 @@ class BackendPolicy:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            least, most = bounds(name)
-            if type(value) is not int or not least <= value <= most:
+            if not _fits(name, value):
+                least, most = bounds(name)
                 raise ValueError(f"{name} is a whole number from {least} to {most}")
 
     def public(self) -> wire.Policy:
@@ -62,6 +62,11 @@ def bounds(name: str) -> tuple[int, int]:
     return (0 if name in _MAY_BE_NONE else 1), most
 
 
+def _fits(name: str, value: object) -> bool:
+    least, most = bounds(name)
+    return type(value) is int and least <= value <= most  # exactly: True is no number
+
+
 def load_policy(path: Path) -> BackendPolicy:
     """Read a policy file: TOML, any of the limits by name; the defaults for the others.
 
@@ -70,17 +75,28 @@ def load_policy(path: Path) -> BackendPolicy:
     try:
         given = msgspec.toml.decode(path.read_bytes(), type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise PolicyRefused(f"{path}: {error}") from None
+        raise PolicyRefused("{file}: {error}", file=path, error=error) from None
     known = asdict(BackendPolicy())
-    for name in given:
+    for name, value in given.items():
+        if near := difflib.get_close_matches(name, known, 1) if name not in known else None:
+            raise PolicyRefused(
+                "{file}: there is no limit “{name}”, perhaps you mean “{near}”",
+                file=path,
+                name=name,
+                near=near[0],
+            )
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            meant = f"; did you mean {near[0]}?" if near else ""
-            raise PolicyRefused(f"{path}: there is no limit {name!r}{meant}")
-    try:
-        return BackendPolicy(**given)
-    except ValueError as error:
-        raise PolicyRefused(f"{path}: {error}") from None
+            raise PolicyRefused("{file}: there is no limit “{name}”", file=path, name=name)
+        if not _fits(name, value):
+            least, most = bounds(name)
+            raise PolicyRefused(
+                "{file}: {name} is a whole number from {least} to {most}",
+                file=path,
+                name=name,
+                least=least,
+                most=most,
+            )
+    return BackendPolicy(**given)
 
 
 def policy_in(data_dir: Path, path: Path | None) -> BackendPolicy:

@@ -26,6 +26,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from nearproof.daemon.backend.app import App
 from nearproof.daemon.backend.data_dir import DataDir, open_data_dir
 from nearproof.daemon.backend.desk import sms_key
+from nearproof.daemon.backend.errors import CannotListen
 from nearproof.daemon.backend.policy import BackendPolicy
 from nearproof.daemon.backend.service import Service
 from nearproof.daemon.backend.sms.dispatch import Dispatcher
@@ -72,7 +73,7 @@ def serve(
     `database` is a URL in place of the folder's own file, `sms` the port that SMS go to.  Port 0
     takes a free one.  `reached_at` is the host name or address for the join line where it is not
     `host`; for a wildcard the address of the default route stands in.  `workers` are processes.
-    Raises `OSError` where it cannot listen, `JoinError` where no laptop could use the address,
+    Raises `CannotListen`, `JoinError` where no laptop could use the address,
     `WorkerDied`, and what `open_data_dir` raises.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the issuer's seed would be in a core
@@ -200,10 +201,18 @@ def _config(app: App, data: DataDir) -> uvicorn.Config:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family, _, _, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.create_server(address[:2], family=family, backlog=CONNECTIONS)
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.create_server(address[:2], family=family, backlog=CONNECTIONS)
+    except PermissionError:
+        raise
+    except OSError as error:
+        # create_server writes the address into strerror; a resolver's errno is not the system's.
+        resolving = isinstance(error, socket.gaierror) or error.errno is None
+        why = str(error.strerror) if resolving else os.strerror(error.errno or 0)
+        raise CannotListen(f"{host}:{port}: {why}") from None
     # Accepted sockets inherit it.  asyncio sets it only on sockets that name their protocol,
     # and without it head and body of an answer come 40 ms apart.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

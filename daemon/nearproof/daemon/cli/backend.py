@@ -253,13 +253,27 @@ def outbox(options: Options, data: Path | None, database: str | None) -> None:
     """List the newest SMS, and whether they have been handed over; codes are not shown."""
 
     def work(console: Console) -> None:
-        from nearproof.daemon.backend.admin import outbox
+        import time
 
-        for sms in outbox(_data(data), database=database):
+        from nearproof.daemon.backend.admin import outbox
+        from nearproof.daemon.texts import text
+
+        listed = outbox(_data(data), database=database)
+        for sms in listed:
             at = sms.at // 1000
             console.tell(
-                "sms", id=sms.id, account=sms.account, kind=sms.kind, state=sms.state, at=at
+                "sms",
+                id=sms.id,
+                account=sms.account,
+                kind=sms.kind,
+                state=sms.state,
+                at=at,
+                when=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)),
+                what=text(f"outbox_{sms.kind}", console.language),
+                how=text(f"outbox_{sms.state}", console.language),
             )
+        if not listed:
+            console.tell("no_sms")
 
     options.run_plain("backend", work)
 

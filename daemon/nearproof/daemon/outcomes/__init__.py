@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from enum import Enum
 
+from nearproof.config.files import FileDamaged
 from nearproof.crypto.errors import RefusalCode, VerificationError
 from nearproof.crypto.session.actions import Ended
 from nearproof.daemon.backend.facts import Problem
@@ -140,7 +141,7 @@ def sentence(error: BaseException, language: Language) -> str:
     return filled(
         outcome.text,
         language,
-        detail=translated(_detail(error), language),  # some are sentences of ours
+        detail=_told(error, language),
         code=getattr(error, "code", ""),
         duration=duration(getattr(error, "seconds", None) or 0, language),
     )
@@ -194,6 +195,15 @@ def _refusal(error: BaseException) -> tuple[int, str] | tuple[()]:
     return ()
 
 
+def _told(error: BaseException, language: Language) -> str:
+    """What the error says of itself; some say sentences of ours, and some of these have fields."""
+    if fields := getattr(error, "fields", None):
+        detail = filled(_detail(error), language, **fields)
+    else:
+        detail = translated(_detail(error), language)
+    return f"{error.path}: {detail}" if isinstance(error, FileDamaged) else detail
+
+
 def _detail(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError) and error.filename:
         return str(error.filename)
@@ -203,4 +213,6 @@ def _detail(error: BaseException) -> str:
         return f"step {error.step}: {error.code}" + (f" ({error.detail})" if error.detail else "")
     if isinstance(error, VerificationError):
         return str(error)
+    if isinstance(error, FileDamaged):
+        return error.why
     return str(getattr(error, "detail", "") or error or type(error).__name__)

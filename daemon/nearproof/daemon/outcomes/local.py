@@ -8,12 +8,15 @@ from nearproof.crypto.errors import LocalError, MalformedCode, PeerError, Verifi
 from nearproof.daemon.backend.errors import (
     AccountUnknown,
     AuditBroken,
+    CannotListen,
     DatabaseAway,
     DatabaseDamaged,
     DatabaseForeign,
     DatabaseRefused,
     DeviceUnknown,
+    FileExposed,
     NoBackendHere,
+    NoDatabaseHere,
     NotConforming,
     PolicyRefused,
     SchemaUnknown,
@@ -106,6 +109,20 @@ LAPTOP: Rows = (
         "`nearproof backend serve`.",
     ),
     Outcome(
+        NoDatabaseHere,
+        _E.USAGE,
+        _W.YOURS,
+        "There is no database in {detail}. Where the server has it at an address, name that with "
+        "--database; where it was lost, restore it from a backup.",
+    ),
+    Outcome(
+        CannotListen,
+        _E.TRY_AGAIN,
+        _W.LAPTOP,
+        "Nobody can listen at {detail}. Stop what listens there, or choose another place with "
+        "--listen.",
+    ),
+    Outcome(
         AccountUnknown,
         _E.USAGE,
         _W.YOURS,
@@ -146,6 +163,13 @@ LAPTOP: Rows = (
         _E.USAGE,
         _W.YOURS,
         "Something has to be typed here ({detail}), and there is nobody to type it.",
+    ),
+    Outcome(
+        FileExposed,
+        _E.PERMISSION,
+        _W.YOURS,
+        "Nothing was done, because the file holds secrets: {detail}. If you trust what it holds, "
+        "run chmod 600 on it.",
     ),
     Outcome(
         FileDamaged,
