@@ -13,9 +13,11 @@ import pytest
 
 from manual import pages
 from nearproof.daemon.cli import main
+from nearproof.daemon.locale import translated
 from nearproof.daemon.outcomes.kinds import Exit
 
 PAGES = sorted(pages.pages())
+LANGUAGES = {"en": ("C.UTF-8", "Waiting time not over."), "da": ("da", "Ventetiden er ikke slut.")}
 
 
 def tool(name: str) -> str:
@@ -35,24 +37,25 @@ def test_the_pages_are_up_to_date() -> None:
 
 def test_a_stale_page_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As are one that is missing, and one whose command is gone."""
-    shutil.copytree(pages.FOLDER, tmp_path / "man1")
-    monkeypatch.setattr(pages, "FOLDER", tmp_path / "man1")
-    (tmp_path / "man1" / "nearproof-old.1").write_text("changed")
-    (tmp_path / "man1" / "nearproof-new.1").unlink()
-    (tmp_path / "man1" / "nearproof-gone.1").write_text("")
+    shutil.copytree(pages.FOLDER, tmp_path / "man")
+    monkeypatch.setattr(pages, "FOLDER", tmp_path / "man")
+    (tmp_path / "man" / "da" / "man1" / "nearproof-old.1").write_text("changed")
+    (tmp_path / "man" / "man1" / "nearproof-new.1").unlink()
+    (tmp_path / "man" / "man1" / "nearproof-gone.1").write_text("")
     assert pages.faults() == [
-        "nearproof-gone.1 is missing or left over",
-        "nearproof-new.1 is missing or left over",
-        "nearproof-old.1 is stale",
+        "da/man1/nearproof-old.1 is stale",
+        "man1/nearproof-gone.1 is missing or left over",
+        "man1/nearproof-new.1 is missing or left over",
     ]
     assert pages.main(["--check"]) == 1
     assert pages.main([]) == 0
     assert pages.main(["--check"]) == 0
 
 
-def test_every_command_and_flag_is_in_them() -> None:
+@pytest.mark.parametrize("place", pages.PLACES.values())
+def test_every_command_and_flag_is_in_them(place: str) -> None:
     """None is left out but what is hidden, and --help."""
-    texts = pages.pages()
+    texts = {name: page for name, page in pages.pages().items() if name.startswith(place)}
 
     def missing(command: click.Command, page: str) -> list[str]:
         flags = [
@@ -69,20 +72,22 @@ def test_every_command_and_flag_is_in_them() -> None:
         return lost
 
     for name, command in main.commands.items():
-        assert missing(command, texts[f"nearproof-{name}.1"]) == []
-        assert rf"nearproof\-{name}" in texts["nearproof.1"]
-    assert all(rf"\-\-{flag}" in texts["nearproof.1"] for flag in ("home", "json", "lang"))
+        assert missing(command, texts[f"{place}/nearproof-{name}.1"]) == []
+        assert rf"nearproof\-{name}" in texts[f"{place}/nearproof.1"]
+    assert all(rf"\-\-{flag}" in texts[f"{place}/nearproof.1"] for flag in ("home", "json", "lang"))
 
 
 def test_every_exit_code_is_in_them() -> None:
     """README.md has the words; a code that it lacks is lacking in the page too."""
     assert set(pages.exit_codes()) == set(Exit)
-    assert all(f".B {int(code)}\n" in pages.pages()["nearproof.1"] for code in Exit)
+    for place in pages.PLACES.values():
+        page = pages.pages()[f"{place}/nearproof.1"]
+        assert all(f".B {int(code)}\n" in page for code in Exit)
 
 
 def test_the_files_are_in_it() -> None:
     """Those of a laptop and those of a backend, as the modules that own them say."""
-    page = pages.pages()["nearproof.1"]
+    page = pages.pages()["man1/nearproof.1"]
     for name in ("config.toml", "device.json", "backend/issuer.json", "backend/policy.toml"):
         assert f".I ~/.local/share/nearproof/{name}\n" in page
 
@@ -107,25 +112,32 @@ def test_readers_have_no_complaint(page: str) -> None:
     assert groff.stderr == ""
 
 
-def test_man_and_its_index_know_them(tmp_path: Path) -> None:
-    """`man nearproof` finds the page beside a bin/ in PATH; `apropos` has its one line."""
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_man_finds_the_page_of_the_readers_language(tmp_path: Path, language: str) -> None:
+    """`man nearproof`, beside a bin/ in PATH; with `man -L da` the Danish one, letters and all."""
     (tmp_path / "bin").mkdir()
-    shutil.copytree(pages.FOLDER.parent, tmp_path / "share" / "man")
+    shutil.copytree(pages.FOLDER, tmp_path / "share" / "man")
     environment = {
         **os.environ,
         "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
         "LC_ALL": "C.UTF-8",
+        "MANWIDTH": "80",
     }
     environment.pop("MANPATH", None)
+    asked_in, says = LANGUAGES[language]
     shown = subprocess.run(
-        [tool("man"), "-P", "cat", "nearproof"],
+        [tool("man"), "-L", asked_in, "-P", "cat", "nearproof"],
         capture_output=True,
         text=True,
         check=True,
-        env=environment | {"MANWIDTH": "80"},
+        env=environment,
     )
-    assert "Waiting time not over." in shown.stdout
+    assert says in shown.stdout
     assert shown.stderr == ""
+
+
+def test_the_index_of_man_knows_them() -> None:
+    """`apropos` has the one line of each."""
     indexed = subprocess.run(
         [tool("lexgrog"), *(str(pages.FOLDER / page) for page in PAGES)],
         capture_output=True,
@@ -133,6 +145,16 @@ def test_man_and_its_index_know_them(tmp_path: Path) -> None:
         check=True,
     )
     assert indexed.stdout.count(': "nearproof') == len(PAGES)
+
+
+def test_the_danish_pages_say_nothing_in_english() -> None:
+    """Every sentence that the manual itself adds is translated, and used."""
+    danish = "\n".join(page for name, page in pages.pages().items() if name.startswith("da/"))
+    danish = " ".join(danish.split())  # whatever line a word stands in
+    for english in pages.sentences():
+        first = english.split(".")[0].replace("-", r"\-")
+        if translated(english, "da") != english and len(first) > 12:
+            assert first not in danish, english
 
 
 def test_they_are_in_the_wheel(tmp_path: Path) -> None:
@@ -145,5 +167,6 @@ def test_they_are_in_the_wheel(tmp_path: Path) -> None:
     )
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    there = {name.rpartition("/")[2] for name in names if ".data/data/share/man/man1/" in name}
+    folder = ".data/data/share/man/"
+    there = {name.partition(folder)[2] for name in names if folder in name}
     assert there == set(PAGES)

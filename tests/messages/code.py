@@ -19,6 +19,7 @@ import click.formatting
 import click.parser
 import click.types
 
+from manual import pages
 from nearproof.daemon.backend.sms.texts import SMS_TEXTS
 from nearproof.daemon.cli import main
 from nearproof.daemon.locale import Counted, Sentence
@@ -75,7 +76,7 @@ class Found:
 
 def sentences() -> Iterator[Found]:
     """Every sentence that has words in it."""
-    for found in (*_tables(), *_help(main), *_calls(), *_of_click()):
+    for found in (*_tables(), *_help(main), *_calls(), *_manual(), *_of_click()):
         if any(map(_has_words, found.forms)):
             yield found
 
@@ -156,6 +157,11 @@ def _help(command: click.Command) -> Iterator[Found]:
 def _calls() -> Iterator[Found]:
     for file in product_files():
         yield from _marked(tree(file), file, MARKS)
+
+
+def _manual() -> Iterator[Found]:
+    for sentence in pages.sentences():
+        yield Found(sentence, "tests/manual/pages.py")
 
 
 def _of_click() -> Iterator[Found]:
