@@ -311,7 +311,8 @@ def verify(options: Options, data: Path | None, database: str | None) -> None:
 def conformance(options: Options, data: Path | None, database: str | None, line: str) -> None:
     """Check whether the backend of a join LINE does what the contract says.
 
-    Anybody's: it needs new accounts, activation codes for them, and the SMS that they get.
+    Anybody's: it needs some twenty new accounts, an activation code for each, and the SMS that
+    they get. Give it a waiting time of a few seconds, or the wait is not tried.
     """
 
     def work(console: Console) -> None:
