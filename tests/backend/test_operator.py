@@ -265,6 +265,6 @@ def test_the_outbox_reads_like_a_log(data: Path) -> None:
         records.add_ceremony(ceremony)
         records.queue_sms(account, ceremony, SmsKind.COPY_STARTED)
     line = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d  anna: "
-    assert re.search(f"{line}a copy has begun: waits to be handed over", run(data, "outbox").output)
-    danish = run(data, "outbox", lang="da").output
+    assert re.search(f"{line}a copy has begun: waits to be handed over", run(data, "outbox").stdout)
+    danish = run(data, "outbox", lang="da").stdout
     assert re.search(f"{line}en kopiering er begyndt: venter på at blive afleveret", danish)

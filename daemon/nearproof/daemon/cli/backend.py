@@ -262,16 +262,17 @@ def outbox(options: Options, data: Path | None, database: str | None) -> None:
         for sms in listed:
             at = sms.at // 1000
             console.tell(
-                "sms",
-                id=sms.id,
-                account=sms.account,
-                kind=sms.kind,
-                state=sms.state,
-                at=at,
+                "sms", id=sms.id, account=sms.account, kind=sms.kind, state=sms.state, at=at
+            )
+            line = text(
+                "outbox_line",
+                console.language,
                 when=time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)),
+                account=sms.account,
                 what=text(f"outbox_{sms.kind}", console.language),
                 how=text(f"outbox_{sms.state}", console.language),
             )
+            console.show(line)
         if not listed:
             console.tell("no_sms")
 
