@@ -32,6 +32,8 @@ from nearproof.daemon.join import join
 from nearproof.daemon.locale import Language, filled, translated
 from nearproof.daemon.provider import ProviderError
 
+PATIENCE: Final = 10  # seconds; a longer wait for each copy is said first
+
 
 class Verdict(StrEnum):
     """What came of a check: the event that tells it."""
@@ -65,7 +67,7 @@ async def conformance(line: str, operator: Operator, console: Console) -> None:
     Raises `NotConforming` where one failed, `JoinError`, and `ProviderError` where nobody answers.
     """
     suite = Suite(await join(line), operator, os.urandom)
-    if wait := (await suite.policy()).wait:
+    if (wait := (await suite.policy()).wait) > PATIENCE:
         console.tell("conformance_waits", seconds=wait)
     failed = held = 0
     async for result in judged_by(CHECKS, suite, console.language):
