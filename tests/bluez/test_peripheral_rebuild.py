@@ -307,3 +307,18 @@ async def test_end_of_the_bus(
     with pytest.raises(BluetoothError):
         await peripheral.notify(central.path, Channel.MESSAGES, b"m2")
     await peripheral.close()
+
+
+async def test_end_of_the_bus_while_it_is_asked_to_advertise(
+    bus: PrivateBus, bluez: FakeBluez, peripheral: BluezPeripheral, told: PeripheralRecord
+) -> None:
+    """Then it is the bus that is named, and nothing is said of a bluetoothd that comes back."""
+    bluez.deaf.add("RegisterAdvertisement")
+    advertising = asyncio.create_task(peripheral.advertise(EID))
+    await bluez.calls.until(lambda: bluez.count("RegisterAdvertisement") == 1)
+    await bus.kill()
+    await told.has(("failed", BluetoothReason.NO_DBUS))
+    result = (await asyncio.gather(advertising, return_exceptions=True))[0]
+    assert result is None or (
+        isinstance(result, BluetoothError) and result.reason is BluetoothReason.NO_DBUS
+    )

@@ -162,7 +162,8 @@ class GattServer(BlessServerBlueZDBus):
     ) -> list[Any]:
         """Call a method on this connection and return the values of its reply.
 
-        Raises `BluetoothError`: from the error reply, or STACK_LOST if none came at all.
+        Raises `BluetoothError`: from the error reply, STACK_LOST if none came at all, NO_DBUS if
+        the connection has ended.
         """
         message = Message(
             destination=destination,
@@ -175,14 +176,14 @@ class GattServer(BlessServerBlueZDBus):
             flags=MessageFlag.NO_AUTOSTART,
         )
         if not self.bus.connected:
-            raise BluetoothError(BluetoothReason.STACK_LOST, "the system bus is gone")
+            raise BluetoothError(BluetoothReason.NO_DBUS, "the system bus has ended")
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
                 reply = cast(Message, await self.bus.call(message))
         except TimeoutError as error:
             raise BluetoothError(BluetoothReason.STACK_LOST, f"{member}: no answer") from error
         except (OSError, EOFError) as error:
-            raise BluetoothError(BluetoothReason.STACK_LOST, f"{member}: {error!r}") from error
+            raise BluetoothError(BluetoothReason.NO_DBUS, f"{member}: {error!r}") from error
         if reply.message_type is MessageType.ERROR:
             raise bluetooth_error(reply.error_name, str(reply.body[0]) if reply.body else "")
         return list(reply.body)
@@ -199,7 +200,7 @@ class GattServer(BlessServerBlueZDBus):
         try:
             await self.bus.send(message)
         except (OSError, EOFError) as error:
-            raise BluetoothError(BluetoothReason.STACK_LOST, f"{member}: {error!r}") from error
+            raise BluetoothError(BluetoothReason.NO_DBUS, f"{member}: {error!r}") from error
 
     async def follow(self, *rules: str) -> None:
         """Have the bus deliver the signals that fit the match rules."""

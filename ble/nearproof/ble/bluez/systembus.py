@@ -85,7 +85,7 @@ async def call(
     except TimeoutError as error:
         raise BluetoothError(BluetoothReason.STACK_LOST, f"{member}: no answer") from error
     except (OSError, EOFError) as error:
-        raise BluetoothError(BluetoothReason.STACK_LOST, f"{member}: {error!r}") from error
+        raise BluetoothError(BluetoothReason.NO_DBUS, f"{member}: {error!r}") from error
     if reply.message_type is MessageType.ERROR:
         raise bluetooth_error(reply.error_name, str(reply.body[0]) if reply.body else "")
     return reply.body
