@@ -148,6 +148,7 @@ FAULTS: dict[str, Fault] = {
 
 
 WAITED_OUT = {
+    ("QR shown", "OLD killed"),
     ("scanning", "NEW killed"),
     ("m1", "NEW killed"),
     ("m2", "OLD killed"),
