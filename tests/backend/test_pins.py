@@ -100,6 +100,11 @@ def test_a_challenge_is_good_once_for_one_thing(hands: Hands, name: str) -> None
     body = wire.GrantRequest(proof)
     assert hands.post("grant", old, copy.id, body=body).status == 201
     assert code_of(hands.post, "grant", old, copy.id, body=body) is ServiceCode.CHALLENGE
+    for pin in (PIN, WRONG):
+        replaced = wire.GrantRequest(hands.proof(old, PinAction.GRANT, copy.id, pin))
+        good = wire.GrantRequest(hands.proof(old, PinAction.GRANT, copy.id))
+        assert code_of(hands.post, "grant", old, copy.id, body=replaced) is ServiceCode.CHALLENGE
+    assert hands.post("grant", old, copy.id, body=good).status == 201
     stale = wire.GrantRequest(hands.proof(old, PinAction.GRANT, copy.id))
     hands.store.now += 301_000
     assert code_of(hands.post, "grant", old, copy.id, body=stale) is ServiceCode.CHALLENGE
@@ -178,6 +183,18 @@ def test_a_pin_is_changed_at_the_backend_alone(hands: Hands, name: str) -> None:
     assert hands.device(old).wrong_before == 1
     assert refusal(hands.start(old, PIN)).code == ServiceCode.WRONG_PIN
     assert read(hands.start(old, new_pin), wire.Ceremony).live
+
+
+def test_a_new_pins_proof_over_a_void_challenge_changes_nothing(hands: Hands, name: str) -> None:
+    """CHALLENGE, as for every other proof: the laptop asks for another and goes on."""
+    old = hands.enrolled(name)
+    new, copy = hands.proved(old)
+    hands.name(new, copy, name)
+    hands.code(new, copy)
+    body = wire.NewPin(pin_of(new).public, hands.proof(new, PinAction.SET, copy))
+    hands.proof(new, PinAction.SET, copy)
+    assert code_of(hands.post, "finish", new, copy, body=body) is ServiceCode.CHALLENGE
+    assert read(hands.finish(new, copy), wire.Enrolment).account == name
 
 
 def test_a_refused_start_costs_no_try(hands: Hands, name: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from nearproof.crypto import cose
 from nearproof.crypto.errors import (
+    ChallengeVoid,
     EncodingError,
     KeyRefused,
     MalformedPin,
@@ -85,11 +86,10 @@ def test_the_rule_refuses_about_a_tenth() -> None:
 
 
 def test_a_proof_holds_for_what_it_was_made_for() -> None:
-    """And for no other challenge, action, ceremony or laptop."""
+    """And for no other action, ceremony or laptop."""
     proof = make_pin_proof(KEY, CONTEXT)
     verify_pin_proof(proof, KEY.public, CONTEXT)
     for other in (
-        replace(CONTEXT, challenge=bytes([1]) * 32),
         replace(CONTEXT, action="grant"),
         replace(CONTEXT, ceremony=bytes(16)),
         replace(CONTEXT, device=bytes([1]) * 16),
@@ -103,6 +103,21 @@ def test_another_pins_proof_is_a_wrong_one() -> None:
     other = UserKey(bytes([8]) * 32)
     with pytest.raises(SealBroken):
         verify_pin_proof(make_pin_proof(other, CONTEXT), KEY.public, CONTEXT)
+
+
+def test_a_proof_over_another_challenge_is_no_guess() -> None:
+    """Refused alike whoever has signed: the right key, another, or nobody."""
+    other = replace(CONTEXT, challenge=bytes([1]) * 32)
+    proof = make_pin_proof(KEY, CONTEXT)
+    for data in (
+        proof,
+        make_pin_proof(UserKey(bytes([8]) * 32), CONTEXT),
+        proof[:-1] + bytes([proof[-1] ^ 1]),
+        cose.sign1(KEY, cose.TYP_PIN, {}),
+        cose.sign1(KEY, cose.TYP_PIN, {1: "text"}),
+    ):
+        with pytest.raises(ChallengeVoid):
+            verify_pin_proof(data, KEY.public, other)
 
 
 def test_what_can_be_no_proof_is_no_guess() -> None:

@@ -50,6 +50,13 @@ class Unverified:
     _signed: bytes = field(repr=False)
     _signature: bytes = field(repr=False)
 
+    def says(self, label: int, due: bytes) -> bool:
+        """Whether it claims these bytes.  Asked before a key is used, so that the answer tells
+        nothing of who has signed.
+        """
+        claimed = self._claims.get(label)
+        return isinstance(claimed, bytes) and equal(claimed, due)
+
     def verify(self, public: bytes) -> dict[int, cbor.Value]:
         """The claims, if this key signed them and the token names this key.
 

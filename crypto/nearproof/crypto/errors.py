@@ -49,6 +49,10 @@ class SealBroken(PeerError):
     """An AEAD, MAC or signature did not verify."""
 
 
+class ChallengeVoid(PeerError):
+    """A PIN proof over another challenge than the one that is good: ask for another."""
+
+
 class UnknownVersion(PeerError):
     """A well-formed message of a version this program does not speak."""
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from nearproof.crypto import cbor, cose
 from nearproof.crypto.errors import (
+    ChallengeVoid,
     EncodingError,
     KeyRefused,
     LocalError,
@@ -118,12 +119,15 @@ def make_pin_proof(key: UserKey, context: PinContext) -> bytes:
 def verify_pin_proof(data: bytes, user_public: bytes, context: PinContext) -> None:
     """Check that the PIN of `user_public` was typed for exactly this.
 
-    Raises `EncodingError` for what could be a proof under no key at all, which is no guess.
-    Everything else is one: `SealBroken`.
+    Raises `EncodingError` for what could be a proof under no key at all, and `ChallengeVoid` for
+    one over another challenge: no key has been tried then, so neither is a guess.  Everything
+    else is one: `SealBroken`.
     """
     if len(data) > MAX_PROOF:
         raise EncodingError(f"a PIN proof has at most {MAX_PROOF} bytes")
     token = cose.parse(data, cose.TYP_PIN)
+    if not token.says(_CHALLENGE, context.challenge):
+        raise ChallengeVoid("a PIN proof over another challenge")
     try:
         claims = token.verify(user_public)
     except KeyRefused as error:

@@ -14,6 +14,7 @@ import asyncio
 import hashlib
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -54,6 +55,7 @@ T = TypeVar("T")
 TIMEOUT: Final = 10.0  # seconds for one try: connection, request and whole answer
 TRIES: Final = 3
 PAUSE: Final = 0.25  # seconds before the second try, twice that before the third
+PROOFS: Final = 3  # challenges asked for before a PIN proof is given up
 MAX_ANSWER: Final = 64 * 1024  # bytes
 
 
@@ -163,13 +165,16 @@ class Provider:
 
     async def change_pin(self, old: UserKey, new: UserKey) -> Device:
         """Swap the user key; nothing on this laptop changes with it."""
-        context = await self._context(PinAction.CHANGE)
-        body = wire.PinChange(
-            make_pin_proof(old, context),
-            new.public,
-            make_pin_proof(new, replace(context, action=PinAction.SET)),
-        )
-        return await self._own_device(_post("/v1/device/pin", body))
+
+        def change(context: PinContext) -> Awaitable[Device]:
+            body = wire.PinChange(
+                make_pin_proof(old, context),
+                new.public,
+                make_pin_proof(new, replace(context, action=PinAction.SET)),
+            )
+            return self._own_device(_post("/v1/device/pin", body))
+
+        return await self._proving(change, PinAction.CHANGE)
 
     # -- OLD ------------------------------------------------------------------------------------
 
@@ -178,12 +183,16 @@ class Provider:
 
         `pin` is the user key of the PIN just typed; None states a fingerprint instead.
         """
+
+        def start(uv: Verification, proof: bytes = b"") -> Awaitable[Ceremony]:
+            body = wire.Start(consent=True, uv=uv, proof=proof)
+            return self._json(_post("/v1/ceremonies", body), Ceremony)
+
         if pin is None:
-            body = wire.Start(consent=True, uv=Verification.FINGERPRINT)
-        else:
-            proof = make_pin_proof(pin, await self._context(PinAction.COPY))
-            body = wire.Start(consent=True, uv=Verification.PIN, proof=proof)
-        return await self._json(_post("/v1/ceremonies", body), Ceremony)
+            return await start(Verification.FINGERPRINT)
+        return await self._proving(
+            lambda context: start(Verification.PIN, make_pin_proof(pin, context)), PinAction.COPY
+        )
 
     async def ceremony(self, ceremony: str) -> Ceremony:
         """Where the copy of this id stands."""
@@ -199,11 +208,16 @@ class Provider:
         `pin` is the user key of the PIN just typed; needed but within half an hour of the last.
         Raises `ProviderError` with WAITING and `seconds` while the wait is not over.
         """
-        proof = b""
-        if pin is not None:
-            proof = make_pin_proof(pin, await self._context(PinAction.GRANT, ceremony))
-        body = wire.GrantRequest(proof)
-        answer = await self._ask(_post(f"/v1/ceremonies/{ceremony}/grants", body))
+
+        def ask(proof: bytes = b"") -> Awaitable[Answer]:
+            return self._ask(_post(f"/v1/ceremonies/{ceremony}/grants", wire.GrantRequest(proof)))
+
+        if pin is None:
+            answer = await ask()
+        else:
+            answer = await self._proving(
+                lambda context: ask(make_pin_proof(pin, context)), PinAction.GRANT, ceremony
+            )
         if answer.status != 201 or answer.media != wire.essence(wire.GRANT):
             raise lying("not a grant")
         try:
@@ -263,9 +277,12 @@ class Provider:
 
     async def finish(self, enrolment: str, pin: UserKey) -> Enrolment:
         """Set the PIN: its key's public half goes to the backend alone; this laptop is active."""
-        proof = make_pin_proof(pin, await self._context(PinAction.SET, enrolment))
-        question = _post(f"/v1/enrolments/{enrolment}/pin", wire.NewPin(pin.public, proof))
-        done = await self._enrolment(question, enrolment)
+
+        def ask(context: PinContext) -> Awaitable[Enrolment]:
+            body = wire.NewPin(pin.public, make_pin_proof(pin, context))
+            return self._enrolment(_post(f"/v1/enrolments/{enrolment}/pin", body), enrolment)
+
+        done = await self._proving(ask, PinAction.SET, enrolment)
         if done.state is not wire.CeremonyState.DONE or not done.account:
             raise lying("an enrolment that is not done")
         return done
@@ -290,7 +307,23 @@ class Provider:
             raise lying("the answer is about another enrolment")
         return answer
 
-    async def _context(self, action: PinAction, ceremony: str = "") -> PinContext:
+    async def _proving(
+        self, ask: Callable[[PinContext], Awaitable[T]], action: PinAction, ceremony: str = ""
+    ) -> T:
+        """What comes of asking with PIN proofs over a fresh challenge.
+
+        A void challenge has cost no PIN try, and a late duplicate of the request for it is
+        enough to void it: the proof is made again over another one.
+        """
+        for left in reversed(range(PROOFS)):
+            try:
+                return await ask(await self._context(action, ceremony))
+            except ProviderError as error:
+                if error.code != wire.ServiceCode.CHALLENGE or not left:
+                    raise
+        raise AssertionError  # the last one returns or raises
+
+    async def _context(self, action: PinAction, ceremony: str) -> PinContext:
         """A fresh challenge, and what a PIN proof over it is for."""
         body = wire.ChallengeRequest(action, ceremony)
         answer = await self._json(_post("/v1/challenges", body), wire.Challenge)

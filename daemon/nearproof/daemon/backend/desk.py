@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nearproof.crypto.errors import EncodingError, SealBroken
+from nearproof.crypto.errors import ChallengeVoid, EncodingError, SealBroken
 from nearproof.crypto.identity import DeviceKey, kid
 from nearproof.crypto.messages import check_label
 from nearproof.crypto.primitives import Randomness, hkdf
@@ -148,10 +148,12 @@ class Desk:
         pins.require_unlocked(device, records.now)
         challenge = records.challenge(device.kid, action, ceremony)
         if challenge is None:
-            raise Problem(ServiceCode.CHALLENGE, "unknown, used, or too old: ask for another")
+            raise challenge_void()
         context = PinContext(challenge, action, ceremony, device.kid)
         try:
             verify_pin_proof(proof, device.user_public, context)
+        except ChallengeVoid:
+            raise challenge_void() from None
         except EncodingError:
             raise Problem(ServiceCode.MALFORMED, "not a PIN proof") from None
         except SealBroken:
@@ -173,6 +175,11 @@ class Desk:
             if after.locked_until:
                 records.tell(device.account, EventKind.PIN_LOCKED, label=device.label)
         return WrongPin(problem_answer(pins.refusal(after, records.now)))
+
+
+def challenge_void() -> Problem:
+    """There is no such challenge: no PIN has been judged."""
+    return Problem(ServiceCode.CHALLENGE, "unknown, used, or too old: ask for another")
 
 
 def sms_key(issuer: DeviceKey) -> bytes:

@@ -7,14 +7,21 @@ import binascii
 from collections.abc import Callable
 from dataclasses import replace
 
-from nearproof.crypto.errors import EncodingError, KeyRefused, SealBroken
+from nearproof.crypto.errors import ChallengeVoid, EncodingError, KeyRefused, SealBroken
 from nearproof.crypto.identity import check_public_key, kid
 from nearproof.crypto.primitives import sha256
 from nearproof.crypto.userkey import PinContext, check_user_public, verify_pin_proof
 from nearproof.crypto.verifier import VerifiedBundle, verify_bundle
 from nearproof.daemon.backend import enrolling, rules, wire
 from nearproof.daemon.backend.copies import end
-from nearproof.daemon.backend.desk import ID_SIZE, Desk, read_account, read_id, read_label
+from nearproof.daemon.backend.desk import (
+    ID_SIZE,
+    Desk,
+    challenge_void,
+    read_account,
+    read_id,
+    read_label,
+)
 from nearproof.daemon.backend.exchange import Answer, Request, json_answer, problem_answer
 from nearproof.daemon.backend.facts import Ceremony, Device, Problem
 from nearproof.daemon.backend.outbox import SmsKind
@@ -265,12 +272,14 @@ def check_user_key(
     """
     challenge = records.challenge(device.kid, action, ceremony)
     if challenge is None:
-        raise Problem(ServiceCode.CHALLENGE, "unknown, used, or too old: ask for another")
+        raise challenge_void()
     try:
         check_user_public(user_public, device.public)
         verify_pin_proof(
             proof, user_public, PinContext(challenge, PinAction.SET, ceremony, device.kid)
         )
+    except ChallengeVoid:
+        raise challenge_void() from None
     except (KeyRefused, EncodingError, SealBroken) as error:
         raise Problem(ServiceCode.MALFORMED, f"not a user key: {error}") from None
 
