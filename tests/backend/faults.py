@@ -92,7 +92,7 @@ def the_wait_is_kept(patch: Patch) -> None:
     patch.setattr(rules, "require_ready", nothing)
 
 
-@found_as("a grant that does not hold: step 2: grant_signature")
+@found_as("a grant that does not hold: grant_signature")
 def grants_are_the_issuers(patch: Patch) -> None:
     """Another key signs its grants."""
     another = DeviceKey(bytes([7]) * 32)

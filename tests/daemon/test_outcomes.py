@@ -28,7 +28,7 @@ from nearproof.daemon.desktop.errors import (
 from nearproof.daemon.join import JoinError, JoinReason
 from nearproof.daemon.laptop import NotReady, Unready
 from nearproof.daemon.locale import Language, filled
-from nearproof.daemon.outcomes import TABLE, SessionEnded, explain, key_of, report
+from nearproof.daemon.outcomes import TABLE, SessionEnded, explain, failure_of, key_of, report
 from nearproof.daemon.outcomes.kinds import Exit
 from nearproof.daemon.provider import ProviderError, ProviderReason
 from nearproof.qr.errors import CameraError, CameraReason
@@ -182,6 +182,13 @@ def test_report_tells_the_program_and_the_person() -> None:
     assert event["event"] == "failed"
     assert (event["exit"], event["verifier_step"], event["code"]) == (17, 5, "txn_mismatch")
     assert "txn differs" in event["text"]
+
+
+def test_a_verifiers_refusal_is_told_in_danish_by_its_code() -> None:
+    """What the core says of it beyond is English, and for those who read English."""
+    error = VerificationError(5, RefusalCode.TXN_MISMATCH, "txn differs")
+    assert failure_of(error).en == "The proof does not hold: step 5: txn_mismatch (txn differs)."
+    assert failure_of(error).da == "Beviset holder ikke: trin 5: txn_mismatch."
 
 
 def test_report_is_in_the_language_of_the_console() -> None:

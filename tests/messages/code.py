@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -41,6 +42,21 @@ MARKS: Final[Mapping[str, tuple[int, ...]]] = {
     **dict.fromkeys(("FileDamaged", "FileExposed"), (1,)),
 }
 """Who takes an English sentence, and as which of its arguments: singular and plural if two."""
+
+DETAILS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("BluetoothError", "CameraError", "_bad", "QrError"), 1),
+    **dict.fromkeys(("ProviderError", "failure", "JoinError", "DaemonError", "NotReady"), 1),
+    **dict.fromkeys(("NotifierError", "FingerprintError", "ScreenExposed", "Exposure"), 1),
+    **dict.fromkeys(("_not_ours", "_malformed", "WindowError", "WrongCapacity", "lying"), 0),
+    **dict.fromkeys(("SchemaUnknown", "DatabaseRefused", "SmsPortUnknown"), 0),
+    **dict.fromkeys(("ChildLost", "ActorFailed", "AttackSucceeded", "EnrolmentEnded"), 0),
+}
+"""Who takes a detail that an outcome puts in brackets, and as which of its arguments.
+
+It is made of parts with ": " between them, each of them words or data: words are translated.
+"""
+WORD: Final = re.compile(r"[^\W\d_]{2}")  # and not a unit
+USAGE: Final = ("UsageError", "BadParameter", "ClickException")
 
 FAMILIES: Final = ("ask_", "advice_", "finger_", "limit_", "status_", "next_", "outbox_")
 """What the code puts before a word to make a key of `TEXTS`."""
@@ -82,7 +98,14 @@ def sentences() -> Iterator[Found]:
 
 
 def unfit() -> Iterator[str]:
-    """What cannot be translated: a marked f-string."""
+    """What cannot be translated: a marked f-string, and a detail that mixes words with data."""
+    for file in product_files():
+        for line, part in _details(tree(file)):
+            if "{}" in part and WORD.search(part.replace("{}", "")):
+                yield f"{file}:{line}: put words and data of this detail apart by ': ': {part!r}"
+        for call in _calls_of(dict.fromkeys(USAGE), tree(file)):
+            if call.args and isinstance(call.args[0], ast.Constant | ast.JoinedStr):
+                yield f"{file}:{call.lineno}: put _() around this sentence"
     for file in product_files():
         for call in _calls_of(MARKS, tree(file)):
             for argument in _arguments(call, MARKS):
@@ -157,6 +180,33 @@ def _help(command: click.Command) -> Iterator[Found]:
 def _calls() -> Iterator[Found]:
     for file in product_files():
         yield from _marked(tree(file), file, MARKS)
+        for _, part in _details(tree(file)):
+            if "{}" not in part:
+                yield Found(part, file)
+
+
+def _details(module: ast.Module) -> Iterator[tuple[int, str]]:
+    """The parts of each detail and their lines, in the order of these; {} stands for data."""
+    for call in _calls_of(DETAILS, module):
+        for detail in call.args[DETAILS[_name(call)] :][:1]:
+            for text in _texts(detail):
+                for part in text.split(": "):
+                    yield detail.lineno, part
+
+
+def _texts(expression: ast.expr) -> Iterator[str]:
+    """What it may come to, as far as it stands there."""
+    match expression:
+        case ast.Constant(str(text)):
+            yield text
+        case ast.JoinedStr(values):
+            yield "".join(
+                str(value.value) if isinstance(value, ast.Constant) else "{}" for value in values
+            )
+        case ast.IfExp(body=one, orelse=other) | ast.BoolOp(values=[one, other]):
+            yield from (*_texts(one), *_texts(other))
+        case _:
+            pass  # a variable: another program's words, or marked where it comes from
 
 
 def _manual() -> Iterator[Found]:
@@ -181,7 +231,7 @@ def _marked(module: ast.Module, file: str, marks: Mapping[str, tuple[int, ...]])
                 pass  # a variable: marked where it comes from
 
 
-def _calls_of(marks: Mapping[str, tuple[int, ...]], module: ast.Module) -> Iterator[ast.Call]:
+def _calls_of(marks: Mapping[str, object], module: ast.Module) -> Iterator[ast.Call]:
     """The calls of marks, in the order of their lines."""
     calls = (node for node in ast.walk(module) if isinstance(node, ast.Call))
     marked = (call for call in calls if _name(call) in marks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import subprocess
 import sys
@@ -61,6 +62,7 @@ def test_the_sentences_are_all_found() -> None:
         "choose one of --camera, --image and --typed",  # wrong usage
         "not measured",  # verify
         "Show this message and exit.",  # click
+        "not the server of this line",  # a detail of an error
     } <= found
     assert any("temporary code is {code}" in each for each in found)  # SMS
 
@@ -121,6 +123,47 @@ def test_a_key_without_a_sentence_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     """It would end the command that tells it."""
     monkeypatch.delitem(TEXTS, "bound")
     assert "'bound' is told or asked, but is not in texts.py" in catalogue.faults_of_code()
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ('raise BluetoothError(reason, f"{path} is gone")', "apart by ': ': '{} is gone'"),
+        ('raise JoinError(reason, f"{url}: no server {name}")', "apart by ': ': 'no server {}'"),
+        ('raise click.UsageError("choose one")', "put _() around"),
+        ('ok(f"{adapter} is on")', "give the fields of this f-string by name"),
+    ],
+)
+def test_what_nobody_could_translate_is_told(
+    line: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sentence with its data in it, which the catalogue cannot have, and one that is not asked
+    for in it.
+    """
+    monkeypatch.setattr(code, "product_files", lambda: iter(["a.py"]))
+    monkeypatch.setattr(code, "tree", lambda _file: ast.parse(line))
+    (told,) = code.unfit()
+    assert fault in told
+
+
+def test_the_words_of_a_detail_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part by itself, whichever of two it is; data is none."""
+    line = 'raise JoinError(reason, f"{path}: too large: {n} s" if n else "gone: away")'
+    monkeypatch.setattr(code, "product_files", lambda: iter(["a.py"]))
+    monkeypatch.setattr(code, "tree", lambda _file: ast.parse(line))
+    found = {each.sentence for each in code.sentences() if each.file == "a.py"}
+    assert found == {"too large", "gone", "away"}
+    assert list(code.unfit()) == []
+
+
+def test_a_detail_is_translated_part_by_part() -> None:
+    """Its words, and not its data, nor another program's words."""
+    detail = "https://a:1: not the server of this line: gone"
+    assert filled("{detail}!", "en", detail=detail) == f"{detail}!"
+    danish = "https://a:1: ikke serveren fra denne linje: gone!"
+    assert filled("{detail}!", "da", detail=detail) == danish
+    assert filled("{detail}!", "da", detail="") == "!"
+    assert filled("{label}!", "da", label="gone away") == "gone away!"
 
 
 def test_numbers_have_the_decimal_sign_of_the_language() -> None:

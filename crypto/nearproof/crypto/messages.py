@@ -84,9 +84,9 @@ class QrPayload:
         size or a low-order key (with which every X25519 result is zero).
         """
         if len(data) != QR_SIZE:
-            raise QrError(QrReason.DAMAGED, f"{len(data)} bytes instead of {QR_SIZE}")
+            raise QrError(QrReason.DAMAGED, f"bytes: {len(data)} / {QR_SIZE}")
         if data[0] != VERSION or data[1] != 0:
-            raise QrError(QrReason.UNKNOWN_VERSION, f"version {data[0]}, flags {data[1]}")
+            raise QrError(QrReason.UNKNOWN_VERSION, f"{data[0]}.{data[1]}")
         payload = cls(data[2:18], data[18:50], data[50:66], int.from_bytes(data[66:], "big"))
         try:
             x25519(_PROBE, payload.q_public)

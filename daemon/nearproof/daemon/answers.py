@@ -90,8 +90,8 @@ def _problem(answer: Answer) -> ProviderError:
     """What a refusal says (RFC 9457), or LYING if it is none."""
     if answer.media != wire.PROBLEM:
         if answer.status >= 500:
-            return failure(ProviderReason.UNAVAILABLE, f"status {answer.status}")
-        return lying(f"status {answer.status} without a problem")
+            return failure(ProviderReason.UNAVAILABLE, f"status: {answer.status}")
+        return lying(f"a refusal without a reason: {answer.status}")
     problem = _decode(answer.body, wire.ProblemDetails)
     if problem.code == wire.ServiceCode.WAITING:
         reason = ProviderReason.WAITING
@@ -124,7 +124,7 @@ def decoded(answer: Answer, shape: type[T]) -> T:
     Whatever text is in it may be shown as it is: printable, and not endless.
     """
     if answer.status not in (200, 201) or answer.media != wire.JSON:
-        raise lying(f"status {answer.status}, {answer.media or 'no media type'}")
+        raise lying(f"another kind of answer: {answer.status} {answer.media}")
     content = _decode(answer.body, shape)
     _check_shown(content, shape.__name__)
     return content
@@ -133,9 +133,9 @@ def decoded(answer: Answer, shape: type[T]) -> T:
 def _check_shown(value: Any, name: str) -> None:
     match value:
         case str() if not value.isprintable() or len(value) > MAX_DETAIL:
-            raise lying(f"{name} cannot be shown")
+            raise lying(f"{name}: cannot be shown")
         case int() if abs(value) > MAX_NUMBER:
-            raise lying(f"{name} is out of bounds")
+            raise lying(f"{name}: out of bounds")
         case tuple():
             for each in value:
                 _check_shown(each, name)
@@ -150,7 +150,7 @@ def _decode(body: bytes, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise lying(f"not a {shape.__name__}: {error}") from None
+        raise lying(f"not what it should be: {shape.__name__}: {error}") from None
 
 
 def failure(reason: ProviderReason, detail: str) -> ProviderError:

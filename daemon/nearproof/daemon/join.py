@@ -26,6 +26,7 @@ from nearproof.crypto.identity import check_public_key
 from nearproof.crypto.primitives import equal
 
 WORD: Final = "NEARPROOF-JOIN"
+_FORM: Final = f"{WORD} https://HOST:PORT sha256:... ed25519:..."
 MAX_LINE: Final = 512  # characters
 TIMEOUT: Final = 10.0  # seconds to fetch a certificate
 
@@ -68,7 +69,7 @@ class JoinLine(msgspec.Struct, frozen=True):
         """Read the line strictly; raises `JoinError` (MALFORMED)."""
         words = text[: MAX_LINE + 1].split()
         if len(text) > MAX_LINE or len(words) != 4 or words[0] != WORD:
-            raise _malformed(f"a join line is: {WORD} https://host:port sha256:... ed25519:...")
+            raise _malformed(f"a join line is: {_FORM}")
         check_origin(words[1])
         return cls(words[1], _key(words[2], "sha256:"), parse_issuer(words[3]))
 
@@ -113,7 +114,7 @@ async def join(text: str) -> Joined:
     line = JoinLine.parse(text)
     der = await _fetch_certificate(line.url)
     if not equal(hashlib.sha256(der).digest(), line.pin):
-        raise JoinError(JoinReason.WRONG_CERTIFICATE, f"{line.url} is not the server of this line")
+        raise JoinError(JoinReason.WRONG_CERTIFICATE, f"{line.url}: not the server of this line")
     return Joined(line.url, ssl.DER_cert_to_PEM_cert(der), line.issuer)
 
 
@@ -144,8 +145,8 @@ def check_issuer(issuer: bytes) -> None:
     """Raise `JoinError` (MALFORMED) unless these bytes can be an issuer key."""
     try:
         check_public_key(issuer)
-    except KeyRefused as error:
-        raise _malformed(f"the issuer key is unusable: {error}") from None
+    except KeyRefused:
+        raise _malformed("the issuer key is unusable") from None
 
 
 def check_origin(url: str) -> None:
@@ -167,8 +168,9 @@ async def _fetch_certificate(url: str) -> bytes:
             _, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=context)
     except (OSError, TimeoutError, UnicodeError) as error:
         if isinstance(error, ssl.SSLError) and not isinstance(error, HANDSHAKE_CUT):
-            detail = f"it does not speak TLS 1.3: {error.reason}"
-            raise JoinError(JoinReason.WRONG_CERTIFICATE, detail) from None
+            raise JoinError(
+                JoinReason.WRONG_CERTIFICATE, f"it does not speak TLS 1.3: {error.reason}"
+            ) from None
         raise JoinError(JoinReason.UNREACHABLE, f"{url}: {_why(error)}") from None
     try:
         return bytes(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
@@ -188,7 +190,7 @@ def _key(word: str, prefix: str) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if not word.startswith(prefix) or len(key) != 32 or _text(key) != encoded:
-        raise _malformed(f"{prefix} needs 43 characters of base64url")
+        raise _malformed(f"43 characters of base64url are due after: {prefix}")
     return key
 
 

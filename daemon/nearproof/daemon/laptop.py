@@ -5,13 +5,28 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from nearproof.config.home import Device, Home
 from nearproof.config.settings import Settings
 from nearproof.crypto.errors import EncodingError, LocalError
 from nearproof.crypto.messages import check_label, tidy_label
+from nearproof.daemon.backend.wire import CeremonyState
 from nearproof.daemon.console import Front
 from nearproof.daemon.join import Joined
+from nearproof.daemon.locale import marked
+
+_LABEL: Final = marked(
+    "a label has 1 to 32 letters, digits, spaces, or - _ . and no space at either end"
+)
+
+
+ENDED: Final = {
+    CeremonyState.CANCELLED: marked("cancelled"),
+    CeremonyState.EXPIRED: marked("not finished in time"),
+    CeremonyState.REFUSED: marked("too many wrong codes"),
+}
+"""How an enrolment ends that leads to no active laptop."""
 
 
 class NotJoined(Exception):
@@ -53,11 +68,11 @@ class NotReady(Exception):
 
 
 class EnrolmentEnded(Exception):
-    """The backend has ended this enrolment: `detail` is how."""
+    """The backend has ended this enrolment: `detail` is how, in words."""
 
-    def __init__(self, detail: str) -> None:
-        self.detail = detail
-        super().__init__(detail)
+    def __init__(self, state: CeremonyState) -> None:
+        self.detail = ENDED[state]
+        super().__init__(state)
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,6 @@ class Laptop:
             return tidy_label(platform.node())
         try:
             check_label(label)
-        except EncodingError as error:
-            raise LocalError(str(error)) from None
+        except EncodingError:
+            raise LocalError(_LABEL) from None
         return label

@@ -171,7 +171,7 @@ async def _report(
     try:
         await provider.report(ceremony.id, grant.cti, reason)
     except ProviderError as error:
-        laptop.console.tell("report_failed", "19", detail=str(error))
+        laptop.console.tell("report_failed", "19", detail=error.detail or error.reason)
 
 
 class _Person:

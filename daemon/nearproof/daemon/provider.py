@@ -112,9 +112,9 @@ class Provider:
         """Believe the info if it is the joined backend's, and set the clock by it."""
         info = decoded(answer, Info)
         if info.service != wire.SERVICE:
-            raise lying(f"it is {info.service!r}")
+            raise lying(f"it is another service: {info.service}")
         if info.api != wire.API_VERSION:
-            detail = f"it speaks {info.api}, this laptop {wire.API_VERSION}"
+            detail = f"{info.api} / {wire.API_VERSION}"  # its own, ours
             raise failure(ProviderReason.OTHER_VERSION, detail)
         if info.issuer != self._joined.issuer:
             raise lying("its issuer key is not the joined one")
@@ -223,7 +223,7 @@ class Provider:
         try:
             grant = verify_grant(answer.body, self._joined.issuer)
         except VerificationError as error:
-            raise lying(f"a grant that does not hold: {error}") from None
+            raise lying(f"a grant that does not hold: {error.code}") from None
         if grant.cnf != self._key.public:
             raise lying("a grant for another laptop")
         return grant

@@ -70,7 +70,7 @@ class Camera:
         if not self._capture.isOpened():
             self.close()
             checker(path)  # somebody was faster, or it was pulled just now
-            raise CameraError(CameraReason.BUSY, f"{path} cannot be set up")
+            raise CameraError(CameraReason.BUSY, f"{path}: cannot be set up")
         self.mode = self._set_up()
         for _ in range(_WARM_UP):
             self._capture.read()
@@ -87,7 +87,7 @@ class Camera:
             if self._bad >= _TOO_MANY:
                 self.close()
                 self._checker(self._path)  # says why, if the kernel knows
-                raise CameraError(CameraReason.GONE, f"{self._path} stopped delivering")
+                raise CameraError(CameraReason.GONE, f"{self._path}: no more pictures")
 
     def close(self) -> None:
         """Release the device, so that its light goes out."""

@@ -78,7 +78,7 @@ def check(path: Path) -> None:
         fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             if not _capabilities(fd) & _CAP_CAPTURE:
-                raise CameraError(CameraReason.NO_CAMERA, f"{path} does not capture video")
+                raise CameraError(CameraReason.NO_CAMERA, f"{path}: no camera")
             # Zero buffers change nothing; a queue that belongs to somebody else says EBUSY.
             fcntl.ioctl(fd, _REQBUFS, struct.pack("5I", 0, _BUF_TYPE_CAPTURE, _MEMORY_MMAP, 0, 0))
         finally:

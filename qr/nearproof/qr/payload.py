@@ -50,5 +50,5 @@ def from_text(text: str) -> QrPayload:
         raise QrError(QrReason.FOREIGN)
     symbols = typed.removeprefix(PXP1)
     if not _EXACT.fullmatch(symbols):
-        raise QrError(QrReason.DAMAGED, f"{len(symbols)} symbols, expected {SYMBOLS} of base32")
+        raise QrError(QrReason.DAMAGED, f"characters of base32: {len(symbols)} / {SYMBOLS}")
     return QrPayload.decode(base64.b32decode(symbols))

@@ -65,7 +65,7 @@ def _make(text: str) -> segno.QRCode:
             text, version=VERSION, error="m", mode="alphanumeric", boost_error=False, micro=False
         )
     except ValueError as error:  # segno's DataOverflowError is one, too
-        raise WrongCapacity(f"{len(text)} characters do not fit version 5-M") from error
+        raise WrongCapacity(f"too long for version 5-M: {len(text)}") from error
 
 
 def _line(upper: list[bool], lower: list[bool]) -> str:

@@ -46,7 +46,9 @@ def parse_source(text: str) -> SourceSpec:
     try:
         kind = SourceKind(word)
     except ValueError:
-        raise _bad(text, f"begin with one of {', '.join(SourceKind)} or /dev/") from None
+        raise _bad(
+            text, f"it begins with one of these: {', '.join(('/dev/', *SourceKind))}"
+        ) from None
     if kind is SourceKind.CAMERA:
         return SourceSpec(kind, _device(text, rest) if colon else None)
     seed = 0

@@ -91,7 +91,7 @@ class Video:
         self.name = str(path)
         self._capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
-            raise CameraError(CameraReason.UNREADABLE, f"{path} is no video")
+            raise CameraError(CameraReason.UNREADABLE, f"{path}: no video")
 
     def read(self) -> MatLike | None:
         """The next frame, BGR."""
@@ -169,7 +169,7 @@ def read_picture(path: Path) -> MatLike:
     except (cv2.error, MemoryError):
         picture = None
     if picture is None or max(picture.shape) > MAX_SIDE:
-        raise CameraError(CameraReason.UNREADABLE, f"{path} is no picture, or too large a one")
+        raise CameraError(CameraReason.UNREADABLE, f"{path}: no picture, or too large a one")
     return fitted(picture)
 
 
@@ -191,7 +191,7 @@ def _read_file(path: Path) -> bytes:
             about = os.fstat(fd)
             if not stat.S_ISREG(about.st_mode) or not 0 < about.st_size <= MAX_FILE:
                 raise CameraError(
-                    CameraReason.UNREADABLE, f"{path}: no file of 1..{MAX_FILE} bytes"
+                    CameraReason.UNREADABLE, f"{path}: empty, too large, or no file at all"
                 )
             return file.read(MAX_FILE)
     except FileNotFoundError:
@@ -206,13 +206,13 @@ def _require_file(path: Path) -> None:
     if not path.exists():
         raise CameraError(CameraReason.NO_FILE, str(path))
     if not path.is_file():
-        raise CameraError(CameraReason.UNREADABLE, f"{path} is no regular file")
+        raise CameraError(CameraReason.UNREADABLE, f"{path}: empty, too large, or no file at all")
 
 
 def _pictures_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise CameraError(CameraReason.NO_FILE, f"{folder} is no folder")
+        raise CameraError(CameraReason.NO_FILE, f"{folder}: no folder")
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _PICTURES)
     if not files:
-        raise CameraError(CameraReason.NO_FILE, f"{folder} holds no pictures")
+        raise CameraError(CameraReason.NO_FILE, f"{folder}: no pictures in it")
     return files

@@ -18,13 +18,16 @@ from nearproof.qr.render import png
 
 _START_TIMEOUT: Final = 10.0  # seconds
 _SHOWN: Final = b"shown\n"
-_HINT: Final = "it needs an X display; on Wayland install and enable XWayland, or show a PNG"
 
 
 def check_display() -> None:
     """Raise WindowError if there is no display to open a window on."""
     if not os.environ.get("DISPLAY"):
-        raise WindowError(f"no window: {_HINT}")
+        raise _no_window()
+
+
+def _no_window() -> WindowError:
+    return WindowError("it needs an X display: on Wayland install and enable XWayland")
 
 
 class QrWindow:
@@ -68,7 +71,7 @@ class QrWindow:
 
     async def _show(self, process: asyncio.subprocess.Process) -> None:
         if process.stdin is None or process.stdout is None:
-            raise WindowError("no window: no pipe to it")
+            raise WindowError("no pipe to it")
         try:
             process.stdin.write(self._png)
             process.stdin.write_eof()
@@ -77,7 +80,7 @@ class QrWindow:
         except (TimeoutError, OSError):
             word = b""
         if word != _SHOWN:
-            raise WindowError(f"no window: {_HINT}")
+            raise _no_window()
 
     async def _stop(self) -> None:
         process, self._process = self._process, None

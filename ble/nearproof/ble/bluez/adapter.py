@@ -125,9 +125,7 @@ async def _check(adapter: str, role: Role, rfkill: Path, passed: list[Finding]) 
         except BluetoothError as error:
             if error.reason is BluetoothReason.NO_PERMISSION:
                 raise
-            raise BluetoothError(
-                BluetoothReason.NO_BLUEZ, f"{BLUEZ} does not answer: is bluetoothd running?"
-            ) from error
+            raise BluetoothError(BluetoothReason.NO_BLUEZ, f"{BLUEZ}: no answer") from error
     ok(BluetoothReason.NO_BLUEZ, "bluetoothd answers")
     ok(BluetoothReason.NO_PERMISSION, "and lets us ask")
 
@@ -153,39 +151,36 @@ def _adapter(objects: Mapping[str, Any], adapter: str, rfkill: Path) -> Mapping[
     if ADAPTER in interfaces:
         return interfaces
     # On many laptops the switch cuts the radio off the USB bus, so that no adapter is left.
-    blocked = _rfkill(rfkill)
-    if blocked:
-        raise BluetoothError(BluetoothReason.BLOCKED, blocked)
+    _require_unblocked(rfkill)
     present = sorted(path.rpartition("/")[2] for path, has in objects.items() if ADAPTER in has)
     raise BluetoothError(
         BluetoothReason.NO_ADAPTER,
-        f"no adapter {adapter}, only {', '.join(present)}" if present else "no Bluetooth adapter",
+        f"{adapter}: there is only: {', '.join(present)}" if present else "no Bluetooth adapter",
     )
 
 
 def _require_power(adapter: str, properties: Mapping[str, Any], rfkill: Path) -> None:
     if properties["Powered"]:
         return
-    blocked = _rfkill(rfkill, adapter)
-    # Newer versions of BlueZ say it themselves.
-    if blocked or properties.get("PowerState") == "off-blocked":
-        raise BluetoothError(BluetoothReason.BLOCKED, blocked or f"{adapter} is blocked by rfkill")
-    raise BluetoothError(BluetoothReason.POWERED_OFF, f"{adapter} is switched off")
+    _require_unblocked(rfkill, adapter)
+    if properties.get("PowerState") == "off-blocked":  # newer versions of BlueZ say it themselves
+        raise BluetoothError(BluetoothReason.BLOCKED, f"{adapter}: off by rfkill")
+    raise BluetoothError(BluetoothReason.POWERED_OFF, f"{adapter}: switched off")
 
 
 def _require_role(adapter: str, role: Role, interfaces: Mapping[str, Any]) -> None:
     can = role in plain(interfaces[ADAPTER]).get("Roles", ())
     if role is Role.CENTRAL:
         if not can:
-            raise BluetoothError(BluetoothReason.NO_ADAPTER, f"{adapter} has no Bluetooth LE")
+            raise BluetoothError(BluetoothReason.NO_ADAPTER, f"{adapter}: no Bluetooth LE")
     elif not (can and GATT_MANAGER in interfaces and ADVERT_MANAGER in interfaces):
         raise BluetoothError(
-            BluetoothReason.NO_PERIPHERAL_ROLE, f"{adapter} cannot advertise and serve"
+            BluetoothReason.NO_PERIPHERAL_ROLE, f"{adapter}: cannot advertise and serve"
         )
 
 
-def _rfkill(switches: Path, adapter: str | None = None) -> str | None:
-    """How Bluetooth is blocked, in words, or None.
+def _require_unblocked(switches: Path, adapter: str | None = None) -> None:
+    """Raise `BluetoothError` (BLOCKED) if a switch holds Bluetooth down.
 
     Reads the kernel's rfkill class (Documentation/ABI/stable/sysfs-class-rfkill).  Other
     adapters' own switches do not count; a platform's switch (named by its driver) does.
@@ -200,7 +195,8 @@ def _rfkill(switches: Path, adapter: str | None = None) -> str | None:
         if kind != "bluetooth" or (adapter and name.startswith("hci") and name != adapter):
             continue
         if hard == "1":
-            return f"Bluetooth is off by a hardware switch or key ({name})"
+            raise BluetoothError(
+                BluetoothReason.BLOCKED, f"{name}: off by a hardware switch or key"
+            )
         if soft == "1":
-            return f"Bluetooth is off by rfkill ({name}): rfkill unblock bluetooth"
-    return None
+            raise BluetoothError(BluetoothReason.BLOCKED, f"{name}: off by rfkill")

@@ -27,7 +27,7 @@ class SessionLock:
             if error.errno != errno.EADDRINUSE:
                 raise
             raise BluetoothError(
-                BluetoothReason.SESSION_BUSY, f"another session is using the adapter {address}"
+                BluetoothReason.SESSION_BUSY, f"another session is using it: {address}"
             ) from None
 
     def release(self) -> None:

@@ -76,15 +76,15 @@ class VirtualLink:
             with contextlib.suppress(ATT_Error):  # a server may not know the request: then 23
                 await client.request_mtu(mtu)
         if self.mtu < MIN_MTU:
-            raise _not_ours(f"ATT_MTU {self.mtu}")
+            raise _not_ours(f"ATT_MTU: {self.mtu}")
         services = await client.discover_service(_SERVICE)
         if len(services) != 1:
-            raise _not_ours(f"{len(services)} services")
+            raise _not_ours(f"other services than one: {len(services)}")
         found = await client.discover_characteristics(_UUIDS.values(), services[0])
         for channel, uuid in _UUIDS.items():
             matches = [item for item in found if item.uuid == uuid]
             if len(matches) != 1 or matches[0].properties & _PROPERTIES != _PROPERTIES:
-                raise _not_ours(f"no {channel.value} to write to and be notified by")
+                raise _not_ours(f"not to be written to and notified by: {channel.value}")
             self._characteristics[channel] = matches[0]
 
     async def subscribe(self, channel: Channel) -> None:
@@ -100,7 +100,7 @@ class VirtualLink:
         await self.connection.gatt_client.subscribe(characteristic, notified)
         descriptor = GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR
         if characteristic.get_descriptor(descriptor) is None:  # Bumble lets it pass in silence
-            raise _not_ours(f"no notifications of {channel.value}")
+            raise _not_ours(f"no notifications: {channel.value}")
 
     async def unsubscribe(self, channel: Channel) -> None:
         """Switch notifications off.  Raises `AttError` or `BluetoothError`."""

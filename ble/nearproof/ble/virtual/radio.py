@@ -100,7 +100,7 @@ class Radio:
         either: set[asyncio.Future[Any]] = {task, gone}
         await asyncio.wait(either, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if not task.done() and not gone.done():
-            raise BluetoothError(reason, f"no answer within {seconds} s")
+            raise BluetoothError(reason, f"no answer in time: {seconds} s")
         # Bumble cancels what waits for an answer when the link or the transport goes.
         if not task.done() or task.cancelled():
             raise self._lost_error(gone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 import click
@@ -36,7 +37,7 @@ def demo(options: Options, seed: int, attack: str | None, wait: int, interactive
     Two laptops, a backend, an emulated radio and a lens, each a process of its own.
     """
     if interactive and (attack or options.as_json or options.no_input):
-        raise click.UsageError("--interactive goes with none of --attack, --json and --no-input")
+        raise click.UsageError(_("--interactive goes with none of --attack, --json and --no-input"))
 
     async def story(console: Console) -> None:
         from nearproof.daemon.demo.show import show

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,8 +54,10 @@ def _with_pin(context: click.Context, _option: click.Parameter, given: int | Non
         return
     try:
         os.fstat(given)
-    except OSError as error:
-        raise click.BadParameter(f"descriptor {given}: {error.strerror}") from None
+    except OSError:
+        raise click.BadParameter(
+            _("this descriptor is not open: {number}").format(number=given)
+        ) from None
     context.obj = replace(context.obj, pin_fd=given)
 
 

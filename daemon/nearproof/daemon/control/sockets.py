@@ -124,7 +124,7 @@ def _bound(path: Path) -> socket.socket:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = path.parent.stat()
     if folder.st_uid != os.getuid() or stat.S_IMODE(folder.st_mode) & 0o077:
-        raise DaemonError(DaemonReason.NO_PLACE, f"{path.parent} is open to others")
+        raise DaemonError(DaemonReason.NO_PLACE, f"{path.parent}: open to others")
     path.unlink(missing_ok=True)
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -153,7 +153,7 @@ async def dial(path: Path | None) -> Link | None:
     try:
         await asyncio.get_running_loop().sock_connect(connection, str(path))
         if not same_user(connection):
-            raise DaemonError(DaemonReason.FOREIGN, f"{path} is another user's")
+            raise DaemonError(DaemonReason.FOREIGN, f"{path}: another user's")
     except (FileNotFoundError, ConnectionRefusedError):
         connection.close()
         return None

@@ -161,7 +161,7 @@ async def replay(stage: Stage, audience: Audience) -> Verdict:
             except ProviderError as error:
                 codes.append(f"verifier step {error.step}: {error.code}")
             else:
-                raise AttackSucceeded(f"the attacker {how}: the backend took it")
+                raise AttackSucceeded(f"{how}: the backend took it")
     return Verdict("20", "; ".join(codes), marked("was turned away by the backend both times"))
 
 
@@ -220,7 +220,7 @@ def _told(actor: Actor, name: str) -> bool:
 
 def _ended_with(actor: Actor, exit_code: int, expected: int) -> None:
     """Ending well is the attack's success; ending for another reason says nothing of it."""
-    _must(exit_code != 0, f"{actor.name} ended well")
+    _must(exit_code != 0, f"{actor.name}: ended well")
     if exit_code != expected:
         raise ActorFailed(f"{actor.name}: {actor.failure().get('text', exit_code)}")
 

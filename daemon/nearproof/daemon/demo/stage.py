@@ -96,7 +96,7 @@ class Actor:
             return await self._until(names)
         except TimeoutError:
             waited = f"{self._patience:.0f} s"
-            raise ActorFailed(f"{self.name} said nothing for {waited}: {'/'.join(names)}") from None
+            raise ActorFailed(f"{self.name}: no word: {waited}: {'/'.join(names)}") from None
 
     async def _until(self, names: tuple[str, ...]) -> Event:
         async with asyncio.timeout(None) as limit, self._news:
@@ -108,7 +108,7 @@ class Actor:
                         return event
                 if self._process.returncode is not None:
                     last = self.told[-1].get("text", "") if self.told else ""
-                    raise ActorFailed(f"{self.name} ended before {'/'.join(names)}: {last}")
+                    raise ActorFailed(f"{self.name}: ended too early: {'/'.join(names)}: {last}")
                 limit.reschedule(asyncio.get_running_loop().time() + self._patience)
                 await self._news.wait()
 

@@ -103,11 +103,11 @@ async def stand(stage: Stage, audience: Audience) -> None:
     ):
         kept, joined = Home(stage.folder / name).device(), joined_by(stage, name)
         if kept is None:
-            raise ActorFailed(f"{name} has no device key")
+            raise ActorFailed(f"{name}: no device key")
         async with Provider(joined, DeviceKey.from_seed(kept.seed)) as provider:
             device, devices = await provider.device(), await provider.devices()
         if device.state is not DeviceState.ACTIVE:
-            raise ActorFailed(f"{name} is {device.state}")
+            raise ActorFailed(f"{name}: {device.state}")
         audience.status(name, step, said, account=device.account, active=len(devices))
 
 

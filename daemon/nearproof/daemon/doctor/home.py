@@ -79,7 +79,10 @@ def whole(facts: HomeFacts) -> Result:
     if facts.damaged:
         path, why = facts.damaged[0]
         return fail(
-            "{path}: {why}; restore it from a copy, or move it away", away(path), path=path, why=why
+            "{path}: {detail}; restore it from a copy, or move it away",
+            away(path),
+            path=path,
+            detail=why,
         )
     return ok("the files in {path} are whole", path=facts.path)
 

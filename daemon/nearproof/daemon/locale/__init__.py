@@ -33,12 +33,10 @@ def filled(sentence: Sentence, language: Language, **fields: Any) -> str:
     """`sentence`, which is in English, in `language`, with its fields filled in.
 
     A float is written with the language's decimal sign, to as many places as it has: round it.
+    A `detail` is an error's: parts with ": " between them, of which the words are translated.
     """
     if language != "en":
-        fields = {
-            name: str(it).replace(".", ",") if isinstance(it, float) else it
-            for name, it in fields.items()
-        }
+        fields = {name: _in(language, name, field) for name, field in fields.items()}
     if isinstance(sentence, str):
         return translated(sentence, language).format(**fields)
     one, many, count = sentence.one, sentence.many, fields[sentence.by]
@@ -47,9 +45,20 @@ def filled(sentence: Sentence, language: Language, **fields: Any) -> str:
     return _catalogue(language).ngettext(one, many, count).format(**fields)
 
 
+def _in(language: Language, name: str, field: Any) -> Any:
+    match field:
+        case float():
+            return str(field).replace(".", ",")
+        case str() if name == "detail":
+            return ": ".join(translated(part, language) for part in field.split(": "))
+        case _:
+            return field
+
+
 def translated(english: str, language: Language) -> str:
     """A text in `language`, its fields not filled in; as it is where the catalogue has none."""
-    return english if language == "en" else _catalogue(language).gettext(english)
+    # The empty text is the key of the catalogue's own header.
+    return _catalogue(language).gettext(english) if english and language != "en" else english
 
 
 def marked(english: str) -> str:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from enum import Enum
+from typing import Final
 
 from nearproof.config.files import FileDamaged
 from nearproof.crypto.errors import RefusalCode, VerificationError
@@ -21,7 +22,7 @@ from nearproof.crypto.session.actions import Ended
 from nearproof.daemon.backend.facts import Problem
 from nearproof.daemon.backend.wire import Listed, ServiceCode
 from nearproof.daemon.console import Front
-from nearproof.daemon.locale import Language, filled, translated
+from nearproof.daemon.locale import Language, filled, marked
 from nearproof.daemon.logs import log
 from nearproof.daemon.outcomes import (
     control,
@@ -38,6 +39,8 @@ from nearproof.daemon.provider import ProviderError, ProviderReason
 from nearproof.daemon.texts import duration
 
 Key = tuple[type, object]
+
+_VERIFIER: Final = marked("step {step}: {code}")
 
 
 def key_of(reason: Enum | type[BaseException]) -> Key:
@@ -131,6 +134,8 @@ def failure_of(error: BaseException) -> Failure:
     key, outcome = explain(error)
     if outcome.exit is Exit.BUG:
         log.error("bug", exc_info=error)
+    else:
+        log.info("failed", problem=str(error))
     en, da = sentence(error, "en"), sentence(error, "da")
     return Failure(key, int(outcome.exit), str(outcome.whose), en, da, *_refusal(error))
 
@@ -196,23 +201,24 @@ def _refusal(error: BaseException) -> tuple[int, str] | tuple[()]:
 
 
 def _told(error: BaseException, language: Language) -> str:
-    """What the error says of itself; some say sentences of ours, and some of these have fields."""
+    """What the error says of itself; some say sentences of ours with fields."""
+    detail = _detail(error, language)
     if fields := getattr(error, "fields", None):
-        detail = filled(_detail(error), language, **fields)
-    else:
-        detail = translated(_detail(error), language)
+        detail = filled(detail, language, **fields)
     return f"{error.path}: {detail}" if isinstance(error, FileDamaged) else detail
 
 
-def _detail(error: BaseException) -> str:
+def _detail(error: BaseException, language: Language) -> str:
     if isinstance(error, FileNotFoundError) and error.filename:
         return str(error.filename)
     if isinstance(error, OSError):
         return f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
-    if isinstance(error, ProviderError) and error.step is not None:
-        return f"step {error.step}: {error.code}" + (f" ({error.detail})" if error.detail else "")
-    if isinstance(error, VerificationError):
-        return str(error)
+    if isinstance(error, VerificationError) or (
+        isinstance(error, ProviderError) and error.step is not None
+    ):
+        # What stands behind the code is the core's, in English; the code is in SPEC, section 9.
+        core = f" ({error.detail})" if error.detail and language == "en" else ""
+        return filled(_VERIFIER, language, step=error.step, code=error.code) + core
     if isinstance(error, FileDamaged):
         return error.why
     return str(getattr(error, "detail", "") or error or type(error).__name__)

@@ -213,7 +213,7 @@ LAPTOP: Rows = (
         PeerError,
         _E.PEER,
         _W.PEER,
-        "The other side sent something that does not hold ({detail}).",
+        "The other side sent something that does not hold.",
     ),
     Outcome(
         LocalError,

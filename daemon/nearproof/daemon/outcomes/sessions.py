@@ -33,7 +33,7 @@ SESSION: Rows = (
         EndReason.BAD_T1,
         _E.PEER,
         _W.PEER,
-        f"The other laptop sent something that does not hold ({{detail}}). {_NEW_QR}",
+        f"The other laptop sent something that does not hold. {_NEW_QR}",
     ),
     Outcome(
         EndReason.WRONG_CODE,
@@ -87,7 +87,7 @@ SESSION: Rows = (
         EndReason.BAD_PROOF,
         _E.PROOF_REFUSED,
         _W.PEER,
-        "The proof that the old laptop sent does not hold ({detail}). Nothing was stored.",
+        "The proof that the old laptop sent does not hold. Nothing was stored.",
     ),
     Outcome(
         EndReason.VERSION,

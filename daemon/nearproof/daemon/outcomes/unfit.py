@@ -42,8 +42,8 @@ UNFIT: Rows = (
             code,
             _E.BACKEND,
             _W.OURS,
-            "The backend did not understand this laptop ({code}: {detail}). Update nearproof "
-            "here and on the backend's machine.",
+            "The backend did not understand this laptop ({code}). Update nearproof here and on the "
+            "backend's machine.",
         )
         for code in (
             ServiceCode.MALFORMED,
@@ -111,7 +111,7 @@ UNFIT: Rows = (
         ServiceCode.OUT_OF_TURN,
         _E.TRY_AGAIN,
         _W.NOBODY,
-        "That step is not due ({detail}). Run this again: it goes on where it stands.",
+        "That step is not due. Run this again: it goes on where it stands.",
     ),
     Outcome(
         ServiceCode.WAITING,
