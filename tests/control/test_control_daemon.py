@@ -223,6 +223,25 @@ async def test_a_killed_daemon_is_said_and_the_next_waits_on(
         assert again.failure()["exit"] == 19
 
 
+async def test_an_activations_hour_outlives_its_terminal(stage: Stage, runtime: Path) -> None:
+    """An invite beside an active laptop: the daemon waits on, `status` says how long."""
+    home = stage.folder / "second"
+    await stage.done("second", "join", stage.join_line)
+    code = await stage.invited()
+    async with daemon(home, runtime) as running:
+        activating = await stage.run("second", "new", "activate", "--label", "second")
+        activating.type(code)
+        await activating.until("waiting")
+        await vanish(activating)
+        await running.manager.until("STATUS=the waiting time of an activation ends in")
+        standing = await status(home)
+        assert (standing["state"], standing["next"]) == ("enrolling", "wait_activate")
+        assert 3500 < standing["waits"] <= 3600
+        again = await stage.run("second", "new", "activate")
+        await again.until("waiting")
+        assert not any(each.get("what") == "activation_code" for each in again.told)
+
+
 async def test_an_idle_daemon_is_small_again_after_a_copy(tmp_path: Path, runtime: Path) -> None:
     """It holds both roles; what drew, scanned and advertised does not stay in memory."""
     async with open_stage(tmp_path, wait=0, seed=1, watch=lambda _: None) as stage:

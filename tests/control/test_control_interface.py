@@ -92,6 +92,7 @@ async def test_the_reference_implementation_reads_it(tmp_path: Path, runtime: Pa
         assert json.loads(status)["status"] == {
             **{name: "" for name in ("backend", "account", "label", "kid")},
             **{"state": "unjoined", "next": "join", "copy": None, "failure": None},
+            "waits": 0,
             "daemon": True,
         }
         failed = await output(*client, "call", "-m", f"unix:{path}/{NAME}.NewCopy", "{}")

@@ -124,6 +124,14 @@ async def popup(ears: Ears, screen: FakeNotifier, summary: str) -> Popup:
     return shown
 
 
+async def empty(screen: FakeNotifier) -> None:
+    """Nothing stands on the desktop any more."""
+    async with asyncio.timeout(PATIENCE):
+        while screen.popups:
+            screen.closed.clear()
+            await screen.closed.wait()
+
+
 Listen = Callable[[Home], Ears]
 
 
@@ -212,6 +220,25 @@ async def test_a_wrong_code_is_told_as_fraud(
         await provider.report(copy, grant.cti, ReportReason.WRONG_CODE)
     shown = await popup(listening, screen, "A wrong code was typed")
     assert "fraud" in shown.body
+
+
+@pytest.mark.parametrize("ordered_here", [True, False])
+async def test_the_button_goes_when_a_copy_expires(
+    ears: Listen, screen: FakeNotifier, tmp_path: Path, ordered_here: bool
+) -> None:
+    """No event says so: the laptop looks when the deadline is over, whoever has ordered."""
+    policy = BackendPolicy(wait=0, lifetime=3, newcomer=0)
+    with backend(tmp_path / "data", policy) as running:
+        here = World(tmp_path / "data", running, policy)
+        first = await here.activated("anna")
+        second = await here.copied(first, "anna")
+        listening = ears(at_home(here, tmp_path / "home", first if ordered_here else second))
+        await listening.listens()
+        await order(here, first)
+        summary = "The waiting time is over" if ordered_here else "A copy has been ordered"
+        await popup(listening, screen, summary)
+        await empty(screen)
+        assert "A copy" not in listening.statuses[-1]
 
 
 async def test_a_button_that_does_not_help_says_why(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,7 @@ class FakeNotifier(FakeService):
         self.popups: dict[int, Popup] = {}
         self._next = first
         self.press_at_once: str | None = None
+        self.closed = asyncio.Event()
 
     def methods(self, path: str, interface: str) -> dict[str, Method]:
         if (path, interface) != (PATH, NAME):
@@ -77,6 +79,7 @@ class FakeNotifier(FakeService):
 
     def close(self, number: int, reason: int) -> None:
         popup = self.popups.pop(number)
+        self.closed.set()
         self.signal(PATH, NAME, "NotificationClosed", "uu", number, reason, to=popup.client)
 
     def after(self, member: str) -> None:

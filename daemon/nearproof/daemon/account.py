@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from nearproof.config.home import Device as Kept
+from nearproof.config.home import Device, Enrolment
 from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon.backend.wire import Ceremony, CeremonyState, DeviceState
-from nearproof.daemon.laptop import Laptop
+from nearproof.daemon.laptop import ENDED, EnrolmentEnded, Laptop
 from nearproof.daemon.outcomes import failure_of
 from nearproof.daemon.outcomes.kinds import Failure
 from nearproof.daemon.provider import Provider, ProviderError
@@ -32,7 +32,8 @@ class Status(msgspec.Struct, frozen=True):
     """Who this laptop is.
 
     `state` is unjoined, new, enrolling, unknown (`failure` says why), or a `DeviceState`;
-    `next` names what to do next (`next_...` in the texts).
+    `next` names what to do next (`next_...` in the texts).  `waits` is what is left, in seconds,
+    before an activation or the copy goes on.
     """
 
     state: str
@@ -41,6 +42,7 @@ class Status(msgspec.Struct, frozen=True):
     label: str = ""
     kid: str = ""
     next: str = ""
+    waits: int = 0
     copy: Copy | None = None
     failure: Failure | None = None
     daemon: bool = False
@@ -66,11 +68,26 @@ async def status(laptop: Laptop) -> Status:
     enrolment = laptop.home.enrolment()
     if enrolment is None or not (enrolment.id or enrolment.bundle):
         return Status("new", backend.url, label=laptop.label(), next="start")
-    upcoming = "go_on_copy" if enrolment.bundle else "go_on_activate"
-    return Status("enrolling", backend.url, label=enrolment.label, next=upcoming)
+    if enrolment.bundle:
+        return Status("enrolling", backend.url, label=enrolment.label, next="go_on_copy")
+    return await _activating(laptop, backend.url, enrolment)
 
 
-async def _enrolled(laptop: Laptop, url: str, kept: Kept) -> Status:
+async def _activating(laptop: Laptop, url: str, kept: Enrolment) -> Status:
+    known = Status("enrolling", url, label=kept.label, next="go_on_activate")
+    try:
+        async with Provider(laptop.backend(), DeviceKey.from_seed(kept.seed)) as provider:
+            stands = await provider.enrolment(kept.id)
+    except ProviderError as error:
+        return msgspec.structs.replace(known, failure=failure_of(error))
+    if stands.state in ENDED:
+        return msgspec.structs.replace(known, failure=failure_of(EnrolmentEnded(stands.state)))
+    if not stands.waits:
+        return known
+    return msgspec.structs.replace(known, waits=stands.waits, next="wait_activate")
+
+
+async def _enrolled(laptop: Laptop, url: str, kept: Device) -> Status:
     key = DeviceKey.from_seed(kept.seed)
     known = Status("unknown", url, kept.account, kept.label, key.kid.hex(), next="backend")
     try:
@@ -85,6 +102,7 @@ async def _enrolled(laptop: Laptop, url: str, kept: Kept) -> Status:
         state=str(device.state),
         account=device.account,
         copy=copying,
+        waits=copying.waits if copying is not None else 0,
         next=_next(device.state, copying),
     )
 

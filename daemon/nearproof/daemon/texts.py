@@ -193,6 +193,7 @@ TEXTS: dict[str, Sentence] = {
     ),
     "next_go_on_copy": "Next: nearproof new copy",
     "next_go_on_activate": "Next: nearproof new activate",
+    "next_wait_activate": "Next: {duration} left to wait, then nearproof new activate goes on.",
     "next_backend": "Next: try again when the backend can be reached.",
     "next_other_laptop": "Next: copy from another active laptop of the account.",
     "next_nothing": "Ready to use. To copy to another laptop: nearproof old copy",

@@ -40,8 +40,7 @@ def status(options: Options) -> None:
             )
             if standing.copy is not None:
                 _tell_copy(console, standing.copy)
-            seconds = standing.copy.waits if standing.copy is not None else 0
-            console.tell(f"next_{standing.next}", seconds=seconds)
+            console.tell(f"next_{standing.next}", seconds=standing.waits)
             if standing.state == "active":
                 console.tell("daemon_runs" if standing.daemon else "daemon_off")
         _fail(standing)
@@ -63,7 +62,7 @@ async def tell_copy(service: Service) -> None:
         console.tell("no_copy" if standing.copy is None else "copy_elsewhere")
     else:
         _tell_copy(console, standing.copy)
-        console.tell(f"next_{standing.next}", seconds=standing.copy.waits)
+        console.tell(f"next_{standing.next}", seconds=standing.waits)
     _fail(standing)
 
 

@@ -8,7 +8,9 @@
     serving      one connection: call after call, and a client that vanishes
     sockets      where the socket is, who may use it, whether somebody listens
     client       the command line's end: tells, asks and shows what comes
-    watch        the account's events and the waiting hour, told to the desktop
+    watch        whom the daemon hears for, and what goes wrong then
+    hearing      the account's events and the waiting hour, told to the desktop
+    activation   the same hour of a laptop that has no account yet
     notices      what stands on the desktop then
     process      the daemon: socket, watch, readiness, watchdog
     systemd      sd_notify and the user unit

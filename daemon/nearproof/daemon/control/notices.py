@@ -20,13 +20,17 @@ _WITHOUT_BUTTON: Final = marked("To cancel: nearproof old cancel")
 
 
 class Kind(NamedTuple):
-    """One kind of notice; `grave` stands until it is answered, `cancel` has the button."""
+    """One kind of notice; `grave` stands until it is answered, `cancel` has the button.
+
+    `passing`, as one with the button: it goes when nothing is under way any more.
+    """
 
     slot: str
     title: str
     body: str
     grave: bool = False
     cancel: bool = False
+    passing: bool = False
 
 
 _EVENTS: Final = {
@@ -106,6 +110,19 @@ _WAIT_OVER: Final = Kind(
     grave=True,
     cancel=True,
 )
+_ACTIVATION_READY: Final = Kind(
+    COPY,
+    marked("The waiting time is over"),
+    marked("Run nearproof new activate in a terminal: it goes on with the code from the SMS."),
+    grave=True,
+    passing=True,
+)
+_ACTIVATION_ENDED: Final = Kind(
+    COPY,
+    marked("This laptop was not activated"),
+    marked("Its activation is over: {detail}. To start again, ask for a new activation code."),
+    grave=True,
+)
 _NOT_CANCELLED: Final = Kind(COPY, marked("Not cancelled"), "{why}", grave=True, cancel=True)
 
 
@@ -128,7 +145,7 @@ class Notices:
     def __init__(self, desk: Desk, language: Language) -> None:
         self._desk = desk
         self._language = language
-        self._cancellable: set[str] = set()  # slots with a cancel button
+        self._passing: set[str] = set()  # slots whose notice goes with what is under way
 
     def event(self, event: Event) -> None:
         """One event of the account."""
@@ -140,15 +157,23 @@ class Notices:
         """The copy that was ordered here may go on."""
         self._show(_WAIT_OVER)
 
+    def activation_ready(self) -> None:
+        """The activation of this laptop may go on."""
+        self._show(_ACTIVATION_READY)
+
+    def activation_ended(self, how: str) -> None:
+        """The activation of this laptop cannot go on; `how` in words, in English."""
+        self._show(_ACTIVATION_ENDED, detail=how)
+
     def not_cancelled(self, failure: Failure) -> None:
         """The cancel button did not help; it stands there again."""
         self._show(_NOT_CANCELLED, why=failure.en if self._language == "en" else failure.da)
 
     def over(self) -> None:
-        """Nothing is being copied: no button shall say that it can be cancelled."""
-        for slot in self._cancellable:
+        """Nothing is under way: no notice shall say so, and none have a button to cancel it."""
+        for slot in self._passing:
             self._desk.withdraw(slot)
-        self._cancellable.clear()
+        self._passing.clear()
 
     def again(self) -> None:
         """Try again to show what could not be shown."""
@@ -156,10 +181,10 @@ class Notices:
 
     def _show(self, kind: Kind, **fields: str) -> None:
         language = self._language
-        if kind.cancel:
-            self._cancellable.add(kind.slot)
+        if kind.cancel or kind.passing:
+            self._passing.add(kind.slot)
         else:
-            self._cancellable.discard(kind.slot)
+            self._passing.discard(kind.slot)
         notice = Notice(
             filled(kind.title, language),
             filled(kind.body, language, **fields),

@@ -250,11 +250,16 @@ class Stage:
     async def enrol(self, name: str, account: str = ACCOUNT) -> None:
         """Join the laptop `name` to the backend and activate it as its account's first."""
         await self.done(name, "join", self.join_line)
+        code = await self.invited(account)
+        await self.done(name, "new", "activate", "--label", name, typed=code)
+
+    async def invited(self, account: str = ACCOUNT) -> str:
+        """An activation code."""
         ordering = ("backend", "invite", account, "--phone", PHONE, *self.data)
         invite = await self.run("backend", *ordering)
         code = (await invite.until("invited"))["activation_code"]
         await invite.exit_code()
-        await self.done(name, "new", "activate", "--label", name, typed=code)
+        return str(code)
 
     @property
     def data(self) -> tuple[str, str]:

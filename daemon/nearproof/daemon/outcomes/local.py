@@ -74,7 +74,8 @@ LAPTOP: Rows = (
         EnrolmentEnded,
         _E.CANCELLED,
         _W.NOBODY,
-        "This enrolment is over ({detail}). Start again on the old laptop.",
+        "This laptop's enrolment is over ({detail}). Start again: on the old laptop, or with a new "
+        "activation code.",
     ),
     Outcome(
         AuditBroken,
