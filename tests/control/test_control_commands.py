@@ -78,6 +78,25 @@ async def test_a_whole_copy_and_what_each_laptop_says_of_it(way: str, stage: Sta
     assert (standing["state"], standing["next"]) == ("revoked", "other_laptop")
 
 
+async def test_choices_are_said_and_changed(stage: Stage) -> None:
+    """By a flag each, or asked for; an empty line and nobody to ask leave them as they are."""
+
+    async def told(*flags: str, typed: str = "") -> list[str]:
+        code, told = await said(stage, "old", *flags, typed=typed)
+        assert code == 0, told
+        return [each["event"] for each in told if each["event"].endswith(("_on", "_off"))]
+
+    assert await told("--no-input", "choices") == ["fingerprint_off", "notifications_on"]
+    off = ["fingerprint_off", "notifications_off"]
+    assert await told("choices", "--no-notifications") == off
+    code, events = await said(stage, "old", "choices", "--fingerprint")
+    assert (code, events[-1]["reason"]) == (75, "no_fprintd"), events[-1]
+    assert await told("--no-input", "choices") == off
+    code, events = await said(stage, "new", "choices", "--notifications")
+    assert (code, events[-1]["reason"]) == (2, "NotEnrolled")
+    assert await told("choices") == [*off, "fingerprint_off", "notifications_on"]  # he says yes
+
+
 async def test_a_copy_that_is_stopped_goes_on_and_can_be_cancelled(stage: Stage) -> None:
     """Ctrl-C puts the QR away and keeps the copy; `old cancel` ends it."""
     first = await stage.old_copy()

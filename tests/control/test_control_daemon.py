@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bluez.private_bus import PrivateBus
-from control.running import Daemon, daemon
+from control.running import PATIENCE, Daemon, daemon
 from desktop.fake_notifier import FakeNotifier
 from nearproof.daemon.control import systemd
 from nearproof.daemon.control.sockets import NAME, socket_path
@@ -240,6 +240,26 @@ async def test_an_activations_hour_outlives_its_terminal(stage: Stage, runtime: 
         again = await stage.run("second", "new", "activate")
         await again.until("waiting")
         assert not any(each.get("what") == "activation_code" for each in again.told)
+
+
+async def test_a_choice_is_taken_up_at_once(
+    screen: FakeNotifier, bus: PrivateBus, stage: Stage, runtime: Path
+) -> None:
+    """Notifications off: nothing of a copy is shown; on again: what is under way is."""
+    session = {"DBUS_SESSION_BUS_ADDRESS": bus.address}
+    async with daemon(stage.folder / "old", runtime, **session) as running:
+        await stage.done("old", "choices", "--no-notifications")
+        client = await stage.old_copy()
+        await client.until("waiting")
+        await vanish(client)
+        await running.manager.until("STATUS=hearing; the waiting time of a copy ends in")
+        assert not screen.popups
+        await stage.done("old", "choices", "--notifications")
+        async with asyncio.timeout(PATIENCE):
+            while not screen.popups:
+                screen.news.clear()
+                await screen.news.wait()
+        assert screen.only().summary == "A copy has been ordered"
 
 
 async def test_an_idle_daemon_is_small_again_after_a_copy(tmp_path: Path, runtime: Path) -> None:

@@ -128,8 +128,8 @@ async def empty(screen: FakeNotifier) -> None:
     """Nothing stands on the desktop any more."""
     async with asyncio.timeout(PATIENCE):
         while screen.popups:
-            screen.closed.clear()
-            await screen.closed.wait()
+            screen.news.clear()
+            await screen.news.wait()
 
 
 Listen = Callable[[Home], Ears]

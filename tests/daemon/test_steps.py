@@ -16,10 +16,11 @@ from bluez.private_bus import PrivateBus, private_bus
 from daemon.desk import Desk, Side, honest
 from desktop.fake_fprintd import FakeFprintd
 from nearproof.crypto.identity import DeviceKey
-from nearproof.daemon import new
+from nearproof.daemon import choices, new
 from nearproof.daemon.backend.admin import invite
 from nearproof.daemon.backend.policy import BackendPolicy
 from nearproof.daemon.backend.wire import ServiceCode
+from nearproof.daemon.desktop.errors import FingerprintError, FingerprintReason
 from nearproof.daemon.laptop import Declined, NotReady, Unready
 from nearproof.daemon.outcomes import report
 from nearproof.daemon.outcomes.kinds import Exit
@@ -230,6 +231,24 @@ async def test_nothing_is_chosen_but_by_a_yes(
     assert (device.fingerprint, device.notifications) == (fingerprint, notifications)
     assert side.out.told("no_reader")
     assert ("24", "fingerprint") not in side.out.asked()
+
+
+async def test_a_finger_may_be_chosen_later(desk: Desk, fprintd: FakeFprintd) -> None:
+    """Only after the reader has confirmed it; taking it back needs no finger."""
+    side = await desk.old()
+    fprintd.scans = [NO, NO, NO, YES]
+    with pytest.raises(FingerprintError) as refused:
+        await choices.choose(side.laptop, fingerprint=True)
+    assert refused.value.reason is FingerprintReason.NO_MATCH
+    assert not side.laptop.device().fingerprint
+    await choices.choose(side.laptop, fingerprint=True)
+    assert side.laptop.device().fingerprint
+    asked_again = desk.side("old")
+    asked_again.first.update({"fingerprint": [""], "notifications": [""]})
+    await choices.choose(asked_again.laptop)
+    assert side.laptop.device().fingerprint  # as it was, by an empty line
+    await choices.choose(side.laptop, fingerprint=False)
+    assert not side.laptop.device().fingerprint
 
 
 # -- NEW: 13 to 23 ----------------------------------------------------------------------------

@@ -45,7 +45,7 @@ class FakeNotifier(FakeService):
         self.popups: dict[int, Popup] = {}
         self._next = first
         self.press_at_once: str | None = None
-        self.closed = asyncio.Event()
+        self.news = asyncio.Event()  # another popup, or one less
 
     def methods(self, path: str, interface: str) -> dict[str, Method]:
         if (path, interface) != (PATH, NAME):
@@ -79,7 +79,7 @@ class FakeNotifier(FakeService):
 
     def close(self, number: int, reason: int) -> None:
         popup = self.popups.pop(number)
-        self.closed.set()
+        self.news.set()
         self.signal(PATH, NAME, "NotificationClosed", "uu", number, reason, to=popup.client)
 
     def after(self, member: str) -> None:
@@ -108,6 +108,7 @@ class FakeNotifier(FakeService):
         if not number:
             number, self._next = self._next, self._next + 1
         self.popups[number] = Popup(client, app, summary, body, actions, hints, expire)
+        self.news.set()
         return [number]
 
     async def _close_notification(self, _client: str, number: int) -> list[Any]:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from msgspec import structs
-
 from nearproof.config.home import Device
 from nearproof.config.home import Enrolment as Kept
 from nearproof.crypto.errors import MalformedPin
 from nearproof.crypto.userkey import read_pin
+from nearproof.daemon import choices
 from nearproof.daemon.backend.wire import (
     CeremonyState,
     Enrolment,
@@ -21,7 +20,7 @@ from nearproof.daemon.backend.wire import (
     account_name,
 )
 from nearproof.daemon.laptop import EnrolmentEnded, Laptop
-from nearproof.daemon.person import agrees, chosen_pin, finger_known, has_reader, user_key
+from nearproof.daemon.person import chosen_pin, user_key
 from nearproof.daemon.provider import Provider, ProviderError
 
 POLL: Final = 60  # seconds between looks at the waiting time
@@ -55,7 +54,8 @@ async def enrol(laptop: Laptop, provider: Provider, kept: Kept, user: str | None
     device = Device(kept.seed, stands.account, kept.label, kept.secret, kept.salt)
     laptop.home.save_device(device)
     laptop.home.save_enrolment(None)
-    await _choose(laptop, device)
+    if (chosen := await choices.ask(laptop, device)) != device:
+        laptop.home.save_device(chosen)
     laptop.console.tell("activated", "26", account=stands.account, label=kept.label)
 
 
@@ -144,19 +144,3 @@ async def _send(laptop: Laptop, provider: Provider, stands: Enrolment) -> Enrolm
         return stands
     _tell_of_code(laptop, provider, sent)
     return sent
-
-
-async def _choose(laptop: Laptop, device: Device) -> None:
-    """Steps 24-25: fingerprint and notifications, each only if the person wants it."""
-    fingerprint = False
-    if not await has_reader():
-        laptop.console.tell("no_reader", "24")
-    elif await agrees(laptop, "fingerprint", "24", unasked=False):
-        fingerprint = await finger_known(laptop, "24")
-    laptop.console.tell("fingerprint_chosen", "24", chosen=fingerprint)
-    notifications = await agrees(laptop, "notifications", "25", unasked=False)
-    laptop.console.tell("notifications_chosen", "25", chosen=notifications)
-    if fingerprint or notifications:
-        laptop.home.save_device(
-            structs.replace(device, fingerprint=fingerprint, notifications=notifications)
-        )

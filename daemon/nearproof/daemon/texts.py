@@ -113,6 +113,10 @@ TEXTS: dict[str, Sentence] = {
     "finger_known": "Your finger is recognised.",
     "fingerprint_chosen": "",
     "notifications_chosen": "",
+    "fingerprint_on": "Your fingerprint may stand for your PIN when you order a copy here.",
+    "fingerprint_off": "Only your PIN orders a copy here.",
+    "notifications_on": "The desktop shows what happens to your account.",
+    "notifications_off": "The desktop does not show what happens to your account.",
     # both
     "refused": "A message over Bluetooth was refused ({reason}); going on.",
     "proof_holds": "The proof holds: these two laptops completed the exchange over Bluetooth.",

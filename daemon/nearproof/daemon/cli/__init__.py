@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from nearproof.daemon.cli.backend import backend
+from nearproof.daemon.cli.choices import choices
 from nearproof.daemon.cli.completion import completion
 from nearproof.daemon.cli.daemon import daemon
 from nearproof.daemon.cli.demo import demo
@@ -62,7 +63,7 @@ def main(
 
 
 for command in (
-    *(old, new, status, devices, join, daemon, config),
+    *(old, new, status, devices, choices, join, daemon, config),
     *(doctor, verify, backend, demo, completion),
 ):
     main.add_command(command)

@@ -129,6 +129,13 @@ class Prove(Guided, frozen=True):
     label: str | None = None
 
 
+class Choose(Guided, frozen=True):
+    """`nearproof choices`; None: ask, if both are."""
+
+    fingerprint: bool | None = None
+    notifications: bool | None = None
+
+
 class Answer(Shy, frozen=True):
     """What was typed; None: nobody will."""
 

@@ -44,6 +44,7 @@ class LaptopService:
             "NewCopy": Method(io.NewCopy, self._new_copy, streams=True),
             "NewActivate": Method(io.NewActivate, self._new_activate, streams=True),
             "Prove": Method(io.Prove, self._prove, streams=True),
+            "Choose": Method(io.Choose, self._choose, streams=True),
             "Answer": Method(io.Answer, self._answer),
             "Status": Method(io.Nothing, self._status),
             "Devices": Method(io.Nothing, self._devices),
@@ -87,6 +88,17 @@ class LaptopService:
                 self._laptop(front, radio=takes.radio, camera=takes.camera, label=takes.label)
             )
         return io.SaidReply(bundle=bundle)
+
+    async def _choose(self, takes: io.Choose, say: Say, link: Link) -> io.SaidReply:
+        from nearproof.daemon import choices
+
+        with self._front(takes, say, link) as front:
+            await choices.choose(
+                self._laptop(front),
+                fingerprint=takes.fingerprint,
+                notifications=takes.notifications,
+            )
+        return io.SaidReply()
 
     async def _answer(self, takes: io.Answer, _say: Say, _link: Link) -> io.Nothing:
         front = self._fronts.get(takes.command)

@@ -33,6 +33,7 @@ class FingerprintReason(StrEnum):
     READER_GONE = "reader_gone"
     READER_FAILED = "reader_failed"
     NO_TOUCH = "no_touch"
+    NO_MATCH = "no_match"  # where only a finger that is known will do
 
 
 class FingerprintError(Exception):

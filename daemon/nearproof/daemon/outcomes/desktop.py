@@ -81,6 +81,12 @@ DESKTOP: Rows = (
         "No finger was laid on the reader ({detail}). Try again, or use your PIN instead.",
     ),
     Outcome(
+        FingerprintReason.NO_MATCH,
+        _E.TRY_AGAIN,
+        _W.YOURS,
+        "That is not an enrolled finger: nothing was changed. Try again.",
+    ),
+    Outcome(
         ScreenReason.SCREEN_SHARED,
         _E.TRY_AGAIN,
         _W.YOURS,
