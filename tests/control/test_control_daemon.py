@@ -19,9 +19,11 @@ import pytest
 from bluez.private_bus import PrivateBus
 from control.running import PATIENCE, Daemon, daemon
 from desktop.fake_notifier import FakeNotifier
-from nearproof.daemon.control import systemd
+from nearproof.config.home import Home
+from nearproof.daemon.control import process, systemd
 from nearproof.daemon.control.sockets import NAME, socket_path
 from nearproof.daemon.demo.stage import Actor, Stage, open_stage
+from recording import Recorder
 
 IDLE = 45  # MiB
 
@@ -281,6 +283,20 @@ async def test_an_idle_daemon_is_small_again_after_a_copy(tmp_path: Path, runtim
             assert max(idle) < min(IDLE, *grown)
             for name in ("old", "new"):
                 await stage.done(name, "status")
+
+
+async def test_the_quiet_is_counted_from_the_last_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that came and went meanwhile: the program is not started over right behind it."""
+    monkeypatch.setattr(process, "ROLES", ("sys",))
+    running = process._Daemon(Home(tmp_path), Recorder().console)
+    running._idle()
+    first = running._rest
+    running._idle()
+    assert first is not None and first.cancelled()
+    assert running._rest is not None and not running._rest.cancelled()
+    running._rest.cancel()
 
 
 async def renewed(running: Daemon) -> None:

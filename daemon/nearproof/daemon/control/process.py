@@ -56,6 +56,7 @@ class _Daemon:
         service = LaptopService(home, daemon=True, changed=self._watch.changed)
         self._connections = Connections(service.methods(), self._idle)
         self._quiet = asyncio.Event()
+        self._rest: asyncio.TimerHandle | None = None
         self._cancelling: set[asyncio.Task[None]] = set()
 
     async def run(self, listener: socket.socket) -> None:
@@ -90,15 +91,19 @@ class _Daemon:
             self._connections.take(connection)
 
     def _idle(self) -> None:
-        """The last client is gone."""
+        """The last client is gone: what an earlier one had begun to count begins anew."""
+        if self._rest is not None:
+            self._rest.cancel()
         if any(name in sys.modules for name in ROLES):
-            asyncio.get_running_loop().call_later(QUIET, self._quiet.set)
+            self._rest = asyncio.get_running_loop().call_later(QUIET, self._quiet.set)
 
     async def _grown(self) -> None:
         """Returns when this process is large, and nobody is connected nor was a moment ago."""
         while True:
             await self._quiet.wait()
             self._quiet.clear()
+            if self._connections.open or self._cancelling:
+                continue
             # Its button would be dead; the next program shows it again if it still holds.
             self._desk.withdraw(COPY)
             with contextlib.suppress(TimeoutError):
