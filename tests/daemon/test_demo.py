@@ -129,7 +129,10 @@ def test_every_step_of_the_source_page_is_played_in_its_order() -> None:
     ]
     assert "839274" not in output
     standing = [event for event in told if event["event"] == "status"]
-    assert [(event["role"], event["active"]) for event in standing] == [("new", 2), ("old", 2)]
+    assert [(each["role"], each["state"], each["next"]) for each in standing] == [
+        ("new", "active", "nothing"),
+        ("old", "active", "nothing"),
+    ]
 
 
 def test_the_person_may_play_along() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import msgspec
 
 from nearproof.config.home import Device, Enrolment
@@ -46,6 +49,30 @@ class Status(msgspec.Struct, frozen=True):
     copy: Copy | None = None
     failure: Failure | None = None
     daemon: bool = False
+
+
+Sentences = Iterator[tuple[str, dict[str, Any]]]
+"""Keys of the texts, each with its fields."""
+
+
+def sentences(standing: Status) -> Sentences:
+    """What a person is told of it."""
+    yield (
+        f"status_{standing.state}",
+        {"account": standing.account, "label": standing.label, "backend": standing.backend},
+    )
+    if standing.copy is not None:
+        yield of_copy(standing.copy)
+    yield f"next_{standing.next}", {"seconds": standing.waits}
+    if standing.state == DeviceState.ACTIVE:
+        yield "daemon_runs" if standing.daemon else "daemon_off", {}
+
+
+def of_copy(copy: Copy) -> tuple[str, dict[str, Any]]:
+    """What a person is told of what is being copied."""
+    if copy.new_label:
+        return "copy_proved", {"new_label": copy.new_label}
+    return "copy_here" if copy.here else "copy_elsewhere", {"grants_left": copy.grants_left}
 
 
 class Listed(msgspec.Struct, frozen=True):

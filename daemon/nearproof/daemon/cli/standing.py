@@ -11,7 +11,7 @@ import click
 from nearproof.daemon.cli.options import Command, Options
 
 if TYPE_CHECKING:
-    from nearproof.daemon.account import Copy, Listed
+    from nearproof.daemon.account import Listed
     from nearproof.daemon.account import Status as Standing
     from nearproof.daemon.cli.asking import Service
     from nearproof.daemon.console import Console
@@ -27,22 +27,14 @@ def status(options: Options) -> None:
     """
 
     async def story(service: Service) -> None:
+        from nearproof.daemon.account import sentences
+
         standing = await _standing(service)
-        console = service.console
-        if console.as_json:
-            _line(console, standing)
+        if service.console.as_json:
+            _line(service.console, standing)
         else:
-            console.tell(
-                f"status_{standing.state}",
-                account=standing.account,
-                label=standing.label,
-                backend=standing.backend,
-            )
-            if standing.copy is not None:
-                _tell_copy(console, standing.copy)
-            console.tell(f"next_{standing.next}", seconds=standing.waits)
-            if standing.state == "active":
-                console.tell("daemon_runs" if standing.daemon else "daemon_off")
+            for sentence, fields in sentences(standing):
+                service.console.tell(sentence, **fields)
         _fail(standing)
 
     options.over_service("laptop", story)
@@ -50,6 +42,7 @@ def status(options: Options) -> None:
 
 async def tell_copy(service: Service) -> None:
     """`nearproof old status`.  Raises `NotEnrolled`, `EndedElsewhere`."""
+    from nearproof.daemon.account import of_copy
     from nearproof.daemon.laptop import NotEnrolled
 
     standing = await _standing(service)
@@ -61,7 +54,8 @@ async def tell_copy(service: Service) -> None:
     elif standing.copy is None or not standing.copy.here:
         console.tell("no_copy" if standing.copy is None else "copy_elsewhere")
     else:
-        _tell_copy(console, standing.copy)
+        sentence, fields = of_copy(standing.copy)
+        console.tell(sentence, **fields)
         console.tell(f"next_{standing.next}", seconds=standing.waits)
     _fail(standing)
 
@@ -70,13 +64,6 @@ async def _standing(service: Service) -> Standing:
     from nearproof.daemon.control.interface import StatusReply
 
     return (await service.call("Status", StatusReply)).status
-
-
-def _tell_copy(console: Console, copy: Copy) -> None:
-    if copy.new_label:
-        console.tell("copy_proved", new_label=copy.new_label)
-    else:
-        console.tell("copy_here" if copy.here else "copy_elsewhere", grants_left=copy.grants_left)
 
 
 def _line(console: Console, standing: Standing) -> None:

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from nearproof.daemon.account import Status, sentences
 from nearproof.daemon.console import PINS, Console, InputNeeded, Lines, unechoed, wrapped
 from nearproof.daemon.demo.stage import Event
 from nearproof.daemon.locale import filled, marked
@@ -151,13 +154,15 @@ class Audience:
 
             self._console.show(f"\n{self.words(title)}\n{draw(path, columns)}\n")
 
-    def status(self, who: str, step: str, said: str, *, account: str, active: int) -> None:
-        """Where a laptop stands at the end, as the backend sees it."""
+    def status(self, who: str, step: str, standing: Status) -> None:
+        """What `nearproof status` prints on a laptop."""
         if self._console.as_json:
-            fields = {"role": who, "step": step, "account": account, "active": active}
-            self._console.line({"event": "status", **fields})
-        else:
-            self._line(who, step, self.words(said, account=account, active=active))
+            said = {"event": "status", "role": who, "step": step}
+            self._console.line(said | msgspec.to_builtins(standing))
+            return
+        self._line(who, step, "$ nearproof status")
+        for sentence, fields in sentences(standing):
+            self._line(who, step, text(sentence, self._console.language, **fields))
 
     def result(self, event: str, sentence: str, **fields: Any) -> None:
         """The demo's own last word."""

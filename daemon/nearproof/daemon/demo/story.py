@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nearproof.config.home import Home
-from nearproof.crypto.identity import DeviceKey
+from nearproof.daemon import account
 from nearproof.daemon.backend.wire import DeviceState
 from nearproof.daemon.demo import people
 from nearproof.daemon.demo.audience import Audience
@@ -13,8 +13,8 @@ from nearproof.daemon.demo.errors import ActorFailed
 from nearproof.daemon.demo.people import ACCOUNT
 from nearproof.daemon.demo.stage import Actor, Event, Stage
 from nearproof.daemon.join import Joined
+from nearproof.daemon.laptop import Laptop
 from nearproof.daemon.locale import marked
-from nearproof.daemon.provider import Provider
 from nearproof.daemon.tasks import alongside
 from nearproof.daemon.verifying import NOT_CLAIMED
 
@@ -93,22 +93,21 @@ async def judge(stage: Stage, audience: Audience) -> None:
 
 
 async def stand(stage: Stage, audience: Audience) -> None:
-    """Step 26 and the page's last words: both are active, the old one too.
+    """Step 26 and the page's last words: `nearproof status` on both, the old one too.
 
-    Raises `ActorFailed` if the backend says otherwise.
+    By the function behind the command, in this process.  Raises `ActorFailed` unless both are
+    active.
     """
-    for name, step, said in (
-        ("new", "26", marked("Is active and ready to use; {account} has {active} laptops.")),
-        ("old", "z", marked("Is still active: keep it as a spare, or revoke it.")),
-    ):
-        kept, joined = Home(stage.folder / name).device(), joined_by(stage, name)
-        if kept is None:
-            raise ActorFailed(f"{name}: no device key")
-        async with Provider(joined, DeviceKey.from_seed(kept.seed)) as provider:
-            device, devices = await provider.device(), await provider.devices()
-        if device.state is not DeviceState.ACTIVE:
-            raise ActorFailed(f"{name}: {device.state}")
-        audience.status(name, step, said, account=device.account, active=len(devices))
+    for name, step in (("new", "26"), ("old", "z")):
+        home = Home(stage.folder / name)
+        nobody = people.Backstage(people.Person(stage.sms))
+        standing = await account.status(Laptop(home, home.settings(), nobody))
+        if standing.state != DeviceState.ACTIVE:
+            raise ActorFailed(f"{name}: {standing.state}")
+        audience.status(name, step, standing)
+    audience.says(
+        "old", "z", "Keep this one as a spare, or revoke it: nearproof devices revoke old"
+    )
 
 
 def joined_by(stage: Stage, name: str) -> Joined:
