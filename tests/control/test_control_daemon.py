@@ -185,6 +185,41 @@ def test_the_unit_is_one_that_systemd_takes(
         assert (verified.returncode, verified.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_a_program_that_started_over_leaves_the_managers_socket(
+    tmp_path: Path, given: bool
+) -> None:
+    """It still knows whose it is: its own is gone when it ends, the manager's stays."""
+    path = tmp_path / "socket"
+    begin = (
+        "import os, sys, socket\n"
+        "from pathlib import Path\n"
+        "from nearproof.daemon.control.sockets import hand_over, listening\n"
+        "home, path = map(Path, sys.argv[1:])\n"
+    )
+    managers = (
+        "made = socket.socket(socket.AF_UNIX); made.bind(str(path)); made.listen()\n"
+        "os.dup2(made.fileno(), 3)\n"
+        "os.environ |= {'LISTEN_PID': str(os.getpid()), 'LISTEN_FDS': '1'}\n"
+    )
+    over = "with listening(home, path) as it:\n    hand_over(it)\n"
+
+    def then(program: str) -> str:
+        words = "[sys.executable, '-c', program, *sys.argv[1:]]"
+        return f"{over}    program = {program!r}\n    os.execv(sys.executable, {words})\n"
+
+    last = begin + "with listening(home, path) as it: print(it.renewed, it.given)\n"
+    first = then(begin + then(last))  # twice: from then on the socket has its number already
+    done = subprocess.run(
+        [sys.executable, "-c", begin + (managers if given else "") + first, tmp_path, path],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"True {given}\n"
+    assert path.exists() is given
+
+
 # -- death and size ---------------------------------------------------------------------------
 
 

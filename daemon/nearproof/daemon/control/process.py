@@ -42,7 +42,7 @@ async def serve(home: Home, path: Path | None, console: Console) -> None:
             await _Daemon(home, console).run(listener.socket)
         except asyncio.CancelledError:
             return
-        hand_over(listener.socket)
+        hand_over(listener)
         sys.stdout.flush()
         sys.stderr.flush()
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - this very program

@@ -30,6 +30,7 @@ NAME: Final = "io.nearproof.Laptop"
 _UCRED: Final = struct.Struct("3i")  # pid, uid, gid: unix(7), SO_PEERCRED
 _LISTEN_FD: Final = 3  # SD_LISTEN_FDS_START
 _RENEWED: Final = "nearproof-renewed"
+_RENEWED_GIVEN: Final = "nearproof-renewed-given"  # and the manager's in the first place
 
 
 def runtime_folder() -> Path | None:
@@ -68,10 +69,14 @@ def same_user(connection: socket.socket) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A socket that listens; `renewed`: the process before this one handed it over."""
+    """A socket that listens; `renewed`: the process before this one handed it over.
+
+    `given`: it is the service manager's, and stays where it is.
+    """
 
     socket: socket.socket
     renewed: bool = False
+    given: bool = False
 
 
 @contextlib.contextmanager
@@ -92,8 +97,8 @@ def listening(home: Path, path: Path | None) -> Iterator[Listener]:
             if path is None:
                 raise DaemonError(DaemonReason.NO_PLACE, "XDG_RUNTIME_DIR")
             listener = Listener(_bound(path))
-        elif not listener.renewed:
-            path = None  # it is the manager's, and stays
+        if listener.given:
+            path = None
         try:
             with listener.socket:
                 yield listener
@@ -102,10 +107,12 @@ def listening(home: Path, path: Path | None) -> Iterator[Listener]:
                 path.unlink(missing_ok=True)
 
 
-def hand_over(listener: socket.socket) -> None:
+def hand_over(listener: Listener) -> None:
     """Make the socket the one that `listening` finds in this process's next program."""
-    os.dup2(listener.fileno(), _LISTEN_FD)  # inheritable
-    os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": _RENEWED}
+    os.dup2(listener.socket.fileno(), _LISTEN_FD)
+    os.set_inheritable(_LISTEN_FD, True)  # where it had that number before, dup2 does nothing
+    name = _RENEWED_GIVEN if listener.given else _RENEWED
+    os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": name}
 
 
 def _inherited() -> Listener | None:
@@ -116,7 +123,8 @@ def _inherited() -> Listener | None:
     os.set_inheritable(_LISTEN_FD, False)
     listener = socket.socket(fileno=_LISTEN_FD)
     listener.setblocking(False)
-    return Listener(listener, given["FDNAMES"] == _RENEWED)
+    name = given["FDNAMES"]
+    return Listener(listener, name in (_RENEWED, _RENEWED_GIVEN), given=name != _RENEWED)
 
 
 def _bound(path: Path) -> socket.socket:
