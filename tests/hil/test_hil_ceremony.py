@@ -20,7 +20,6 @@ from rig.sight import looking
 
 pytestmark = [
     pytest.mark.rig,
-    pytest.mark.slow,
     pytest.mark.timeout(400),  # on a busy machine; half a minute on a quiet one
     pytest.mark.asyncio(loop_scope="module"),
 ]
@@ -79,6 +78,7 @@ async def test_a_copy_is_made(rig: Rig, backend: Desk) -> None:
     assert new.find("activated")
 
 
+@pytest.mark.slow
 async def test_one_copy_right_after_the_other(rig: Rig, backend: Desk) -> None:
     """Each laptop finds the other again, and both adapters are left as they were."""
     before = [await adapter(laptop) for laptop in rig.laptops]
@@ -89,6 +89,7 @@ async def test_one_copy_right_after_the_other(rig: Rig, backend: Desk) -> None:
     assert await known_devices(rig.laptops[NEW]) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", MESSAGES)
 async def test_link_lost(rig: Rig, backend: Desk, step: str) -> None:
     """A link that drops after any message is resumed, with no more to do for the person."""
@@ -101,6 +102,7 @@ async def test_link_lost(rig: Rig, backend: Desk, step: str) -> None:
         assert ceremony.struck is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["new:qr_scanned", "old:code_wanted"])
 @pytest.mark.parametrize("side", [OLD, NEW])
 async def test_bluetoothd_restarted(rig: Rig, backend: Desk, side: int, step: str) -> None:
@@ -117,6 +119,7 @@ async def test_bluetoothd_restarted(rig: Rig, backend: Desk, side: int, step: st
         assert ceremony.struck is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", [OLD, NEW])
 async def test_adapter_off_and_on(rig: Rig, backend: Desk, side: int) -> None:
     """So is an adapter that is switched off and on again."""
@@ -131,6 +134,7 @@ async def test_adapter_off_and_on(rig: Rig, backend: Desk, side: int) -> None:
         assert await ceremony.ended() == (0, 0), ceremony.story()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("victim", "other"), [("old", "new"), ("new", "old")])
 async def test_killed(rig: Rig, backend: Desk, victim: str, other: str) -> None:
     """After kill -9 of either process the next ceremony succeeds, with nothing cleaned up."""

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from _pytest.mark import ParameterSet
 
 from hil.faults import play
 from hil.faults_stage import Stage, open_stage
 
 pytestmark = [
     pytest.mark.rig,
-    pytest.mark.slow,
     pytest.mark.timeout(400),  # on a busy machine; half a minute on a quiet one
     pytest.mark.asyncio(loop_scope="module"),
 ]
@@ -25,21 +25,30 @@ async def stage(rig_possible: None) -> AsyncIterator[Stage]:
         yield stage
 
 
+def cases(*known: tuple[object, ...], always: int) -> list[ParameterSet]:
+    """The first `always` of them in every run, the others with the slow ones."""
+    return [
+        pytest.param(*case, marks=() if number < always else pytest.mark.slow)
+        for number, case in enumerate(known)
+    ]
+
+
 # Most kinds of fault; mostly those that recover, an end takes its time.
-RECOVERS = [
+RECOVERS = cases(
     ("m2", "link drop"),
+    ("rounds", "OLD suspended"),
+    ("QR shown", "OLD bluetoothd"),
     ("t1", "jam"),
     ("waiting", "OLD dbus-daemon"),
-    ("QR shown", "OLD bluetoothd"),
     ("scanning", "NEW suspended"),
     ("m1", "OLD adapter off/on"),
     ("code asked", "OLD adapter off/on"),
-    ("rounds", "OLD suspended"),
     ("t2", "NEW bluetoothd"),
     ("ack", "NEW clock +1 day"),
-]
+    always=3,
+)
 KEPT = "the kept proof was accepted"
-ENDS = [
+ENDS = cases(
     # step, fault, exit codes of OLD and NEW (None: not started), what is done afterwards
     ("SMS code", "NEW killed", (0, -9), KEPT),
     ("consent", "backend killed", (30, None), "copied"),
@@ -48,7 +57,8 @@ ENDS = [
     ("code asked", "OLD adapter gone", (20, 19), "copied"),
     ("user ID", "backend killed", (0, 30), KEPT),
     ("new PIN", "NEW killed", (0, -9), KEPT),
-]
+    always=1,
+)
 
 
 @pytest.mark.parametrize(("step", "fault"), RECOVERS)

@@ -24,7 +24,6 @@ from hil.strangers import (
 
 pytestmark = [
     pytest.mark.rig,
-    pytest.mark.slow,
     pytest.mark.timeout(400),  # on a busy machine; half a minute on a quiet one
     pytest.mark.asyncio(loop_scope="module"),
 ]

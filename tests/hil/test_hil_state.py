@@ -19,7 +19,6 @@ from rig.machine import REPO
 
 pytestmark = [
     pytest.mark.rig,
-    pytest.mark.slow,
     pytest.mark.timeout(400),  # on a busy machine; half a minute on a quiet one
     pytest.mark.asyncio(loop_scope="module"),
 ]
