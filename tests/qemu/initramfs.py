@@ -14,14 +14,13 @@ from typing import BinaryIO
 
 from qemu.prerequisites import find_tool
 from rig.errors import RigError
-from rig.laptop import BLUEZ_CONFIG
+from rig.laptop import BluezSettings
 from rig.prerequisites import BLUETOOTHD
 
 GUEST = Path(__file__).with_name("guest")
 PROGRAMS = ("busybox", "dbus-daemon", "btattach", "socat")
 MERGED = ("bin", "sbin", "lib", "lib64")  # links to the same names in /usr, as in Debian
 DIRECTORIES = ("dev", "proc", "sys", "run", "tmp", "root", "var/lib/bluetooth")
-ADVERT_INTERVAL = 160  # in units of 0.625 ms: 100 ms
 
 
 class Archive:
@@ -85,8 +84,7 @@ def write(path: Path, name: str, modules: Path) -> None:
             archive.file(f"modules/{module.name}", module.read_bytes())
         archive.file("init", (GUEST / "init").read_bytes())
         archive.file("etc/bus.conf", (GUEST / "bus.conf").read_bytes(), 0o644)
-        config = BLUEZ_CONFIG.format(name=name, experimental="false", interval=ADVERT_INTERVAL)
-        archive.file("etc/bluetooth.conf", config.encode(), 0o644)
+        archive.file("etc/bluetooth.conf", BluezSettings().main_conf(name).encode(), 0o644)
         archive.end()
 
 

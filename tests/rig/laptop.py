@@ -19,18 +19,6 @@ ADVERT_UNIT = 0.625  # milliseconds
 POWER_DEADLINE = 30.0  # seconds; it takes one
 LOG_SHOWN = 2000  # characters of a log that an error shows
 
-BLUEZ_CONFIG = """\
-[General]
-Name = {name}
-Experimental = {experimental}
-TemporaryTimeout = {forget}
-[LE]
-MinAdvertisementInterval = {interval}
-MaxAdvertisementInterval = {interval}
-[Policy]
-AutoEnable = true
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class BluezSettings:
@@ -44,6 +32,21 @@ class BluezSettings:
     advert_ms: float = 100.0
     experimental: bool = False
     forget_s: int = 30
+
+    def main_conf(self, name: str) -> str:
+        """The file, for an adapter of this name."""
+        interval = round(self.advert_ms / ADVERT_UNIT)
+        return (
+            "[General]\n"
+            f"Name = {name}\n"
+            f"Experimental = {str(self.experimental).lower()}\n"
+            f"TemporaryTimeout = {self.forget_s}\n"
+            "[LE]\n"
+            f"MinAdvertisementInterval = {interval}\n"
+            f"MaxAdvertisementInterval = {interval}\n"
+            "[Policy]\n"
+            "AutoEnable = true\n"
+        )
 
 
 class Laptop:
@@ -65,14 +68,7 @@ class Laptop:
 
     async def start_bluetooth(self, settings: BluezSettings) -> None:
         """Start all services; returns when the adapter is powered."""
-        (self.machine.share / "main.conf").write_text(
-            BLUEZ_CONFIG.format(
-                name=self.name,
-                experimental=str(settings.experimental).lower(),
-                forget=settings.forget_s,
-                interval=round(settings.advert_ms / ADVERT_UNIT),
-            )
-        )
+        (self.machine.share / "main.conf").write_text(settings.main_conf(self.name))
         await self.start_bus()
         self.plug_in()
         self.start_bluetoothd()
