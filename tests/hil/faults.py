@@ -24,6 +24,7 @@ ENDURANCE = 200.0  # seconds, longer than every deadline: a QR code's 180, NEW's
 BUG = 70  # the exit code of an error that nobody has thought of
 SUSPENDED = 4.0  # seconds
 SLEPT = 190.0  # seconds: longer than a QR code lives
+OUTAGE = 5.0  # seconds
 JAMMED = 3.0  # seconds: longer than a link's supervision timeout
 DAY = 86400
 
@@ -121,6 +122,9 @@ async def _no_camera(stage: Stage, attempt: Attempt) -> None:
 
 async def _no_backend(stage: Stage, attempt: Attempt) -> None:
     await stage.kill_backend()
+    if attempt.told("old:waiting") and not attempt.told("old:wait_over"):
+        await asyncio.sleep(OUTAGE)
+        await stage.serve()  # OLD would wait for it as long as for the hour
 
 
 FAULTS: dict[str, Fault] = {
