@@ -20,7 +20,7 @@ from hil.role import Role, answer
 from rig.faults import drop_links, jam
 
 PATIENCE = 40.0  # seconds that a person waits in vain; not for the last of the deadlines
-ENDURANCE = 200.0  # seconds, longer than every deadline: a QR code's 180, NEW's 150 for a proof
+ENDURANCE = 320.0  # seconds, longer than every deadline: 300 for a proof made and not fetched
 BUG = 70  # the exit code of an error that nobody has thought of
 SUSPENDED = 4.0  # seconds
 SLEPT = 190.0  # seconds: longer than a QR code lives
