@@ -71,8 +71,7 @@ def main(argv: Sequence[str]) -> int:
     measured = asyncio.run(_measure(rounds, links))
     text = report(measured)
     if arguments.report is not None:
-        command = " ".join(["scripts/bench", "relay", *argv])
-        arguments.report.write_text(HEADER.format(command=command) + text + "\n")
+        arguments.report.write_text(HEADER.format(rounds=rounds, links=links) + text + "\n")
     if arguments.json:
         print(json.dumps({str(setting): each for setting, each in measured.items()}))
     else:
@@ -83,8 +82,9 @@ def main(argv: Sequence[str]) -> int:
 HEADER = """\
 # What a relay does to the rounds, and what a bound on them would be worth
 
-Written by `{command}`: rounds between the product's own BlueZ drivers on two virtual laptops, with
-and without a link-layer relay between them.  Rounds are evidence and never a refusal.
+Written by `scripts/bench relay --report tests/hil/RELAY.md`: {links} connections of {rounds}
+rounds each, between the product's own BlueZ drivers on two virtual laptops, with and without a
+link-layer relay between them.  Rounds are evidence, never a refusal; what follows is in README.md.
 
 """
 
