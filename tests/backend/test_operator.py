@@ -199,7 +199,7 @@ def test_a_refused_first_invite_makes_nothing(tmp_path: Path) -> None:
     ("name", "content", "en", "da"),
     [
         ("issuer.json", "rubbish", "not a nearproof file of", "ikke en nearproof-fil"),
-        ("tls.pem", "rubbish", "holds no certificate", "rummer intet certifikat"),
+        ("tls.pem", "rubbish", "holds no certificate", "indeholder intet certifikat"),
         ("policy.toml", "wiat = 1", "perhaps you mean “wait”", "måske mener du “wait”"),
         ("policy.toml", "wait = -1", "is a whole number from 0", "er et helt tal fra 0"),
     ],

@@ -163,6 +163,10 @@ def test_a_detail_is_translated_part_by_part() -> None:
     danish = "https://a:1: ikke serveren fra denne linje: gone!"
     assert filled("{detail}!", "da", detail=detail) == danish
     assert filled("{detail}!", "da", detail="") == "!"
+    words = "no password in the address: use PGPASSFILE or peer authentication"
+    whole = filled("{detail}", "da", detail=f"x: {words}: y")
+    assert whole.startswith("x: ingen adgangskode i adressen: brug PGPASSFILE")
+    assert whole.endswith(": y")
     assert filled("{label}!", "da", label="gone away") == "gone away!"
 
 

@@ -50,9 +50,21 @@ def _in(language: Language, name: str, field: Any) -> Any:
         case float():
             return str(field).replace(".", ",")
         case str() if name == "detail":
-            return ": ".join(translated(part, language) for part in field.split(": "))
+            return _detail(field, language)
         case _:
             return field
+
+
+def _detail(text: str, language: Language) -> str:
+    """Its parts, of which some are words with a colon of their own: the longest known ones."""
+    parts = text.split(": ")
+    for end in range(len(parts), 0, -1):
+        known = ": ".join(parts[:end])
+        said = translated(known, language)
+        if said != known or end == 1:
+            rest = parts[end:]
+            return ": ".join([said, _detail(": ".join(rest), language)] if rest else [said])
+    raise AssertionError  # the first part has been told
 
 
 def translated(english: str, language: Language) -> str:
