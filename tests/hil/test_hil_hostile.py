@@ -46,7 +46,7 @@ async def assert_copies(stage: Stage) -> None:
     assert await stage.heal() == {}
 
 
-@pytest.mark.parametrize("deed", [say_nothing, write_garbage])
+@pytest.mark.parametrize("deed", [pytest.param(say_nothing, marks=pytest.mark.slow), write_garbage])
 async def test_a_central_that_is_not_new(stage: Stage, deed: Deed) -> None:
     """Who connects to OLD and says nothing, or garbage on every handle, is thrown out in time."""
     doings = Doings()
@@ -59,6 +59,7 @@ async def test_a_central_that_is_not_new(stage: Stage, deed: Deed) -> None:
     assert doings.writes or deed is say_nothing
 
 
+@pytest.mark.slow
 async def test_two_centrals_at_once(stage: Stage) -> None:
     """Two strangers who hold links to OLD in turns do not keep NEW out."""
     first, second = Doings(), Doings()
@@ -73,7 +74,7 @@ async def test_two_centrals_at_once(stage: Stage) -> None:
     assert first.connections + second.connections
 
 
-@pytest.mark.parametrize("pretending", [False, True])
+@pytest.mark.parametrize("pretending", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_a_cloned_advert(stage: Stage, pretending: bool) -> None:
     """A stranger with OLD's advert, with or without a service like ours, only costs time."""
     doings = Doings()
@@ -85,6 +86,7 @@ async def test_a_cloned_advert(stage: Stage, pretending: bool) -> None:
     assert doings.adverts
 
 
+@pytest.mark.slow
 async def test_a_crowd_of_foreign_adverts(stage: Stage) -> None:
     """Among a hundred other adverts NEW finds the one that is meant."""
     async with crowd(stage.rig.rooms[0], CROWD):
