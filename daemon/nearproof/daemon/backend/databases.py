@@ -8,12 +8,14 @@ account's row, and reads what it decides on after it has that lock (READ COMMITT
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from nearproof.daemon.backend.errors import DatabaseRefused
+from nearproof.daemon.backend.facts import Millis
 from nearproof.daemon.locale import marked
 
 THREADS: Final = 8  # readers and the writer of a process; more would only wait for each other
@@ -26,18 +28,21 @@ _SQLITE_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTAD
 # Connection lost, resources, operator's shutdown, deadlock, serialization, lock timeout; and a
 # key that somebody else has inserted first: asked again, that meets its own refusal.
 _POSTGRES_TRANSIENT: Final = ("08", "53", "57", "40", "55P03", "23505")
+_POSTGRES_NOW: Final = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)")
 
 
 class Database(Protocol):
     """One kind of database."""
 
-    now: TextClause
-    """Selects its clock, in milliseconds since the epoch."""
     serial: bool
-    """Whether one write at a time is all it takes: a process then queues its own."""
+    """Whether a write has the whole database, one at a time: a process then queues its own, and
+    need not hold its account."""
 
     def engine(self) -> Engine:
         """Connections to it."""
+
+    def clock(self, connection: Connection) -> Millis:
+        """Its time."""
 
     def transient(self, error: BaseException | None) -> bool:
         """Whether this is the state of the disk, the server or a lock, and no mistake of ours."""
@@ -49,8 +54,6 @@ class Database(Protocol):
 class Sqlite:
     """One file."""
 
-    # `unixepoch('subsec')` needs SQLite 3.42; the Julian day has carried milliseconds since 3.0.
-    now = text("SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)")
     serial = True
 
     def __init__(self, path: str) -> None:
@@ -70,6 +73,11 @@ class Sqlite:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
 
+    def clock(self, connection: Connection) -> Millis:
+        """This machine's: the file is opened by processes of one machine alone, and what SQLite
+        calls 'now' is the same clock, asked by a statement."""
+        return time.time_ns() // 1_000_000
+
     def transient(self, error: BaseException | None) -> bool:
         """Whether the file or its disk is busy or full."""
         return _sqlite_code(error) in _SQLITE_TRANSIENT
@@ -82,7 +90,6 @@ class Sqlite:
 class Postgres:
     """A server; who may connect is its own business (a socket's peer, a password file)."""
 
-    now = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)")
     serial = False
 
     def __init__(self, url: str) -> None:
@@ -109,6 +116,10 @@ class Postgres:
             },
             hide_parameters=True,
         )
+
+    def clock(self, connection: Connection) -> Millis:
+        """The server's, the same for every worker."""
+        return int(connection.execute(_POSTGRES_NOW).scalar_one())
 
     def transient(self, error: BaseException | None) -> bool:
         """Whether the server is away, or another transaction was in the way."""

@@ -77,7 +77,7 @@ class Store:
 
     def clock(self, connection: Connection) -> Millis:
         """The database's clock, the only one that decides."""
-        return int(connection.execute(self._database.now).scalar_one())
+        return self._database.clock(connection)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -97,7 +97,7 @@ class Store:
             with self._engine.connect() as connection:
                 connection = connection.execution_options(reading=reading)
                 with connection.begin():
-                    if account is not None:
+                    if account is not None and not self._database.serial:
                         row = select(accounts.c.name).where(accounts.c.name == account)
                         connection.execute(row.with_for_update())
                     # After the lock: whoever waited for it must not decide by an older time.
