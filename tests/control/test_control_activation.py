@@ -12,6 +12,8 @@ from nearproof.crypto.identity import DeviceKey
 from nearproof.daemon import account
 from nearproof.daemon.account import Status
 from nearproof.daemon.backend.policy import BackendPolicy
+from nearproof.daemon.backend.wire import CeremonyState
+from nearproof.daemon.control.notices import CANCEL
 from nearproof.daemon.laptop import Laptop
 from recording import Recorder
 
@@ -103,6 +105,23 @@ async def test_a_cancelled_activation_is_told(
     standing = await status(home)
     assert standing.failure is not None
     assert standing.failure.reason == "EnrolmentEnded"
+
+
+async def test_an_activation_is_shown_on_the_account_s_laptops_and_cancelled(
+    here: World, ears: Listen, screen: FakeNotifier, tmp_path: Path
+) -> None:
+    """The button says what it cancels."""
+    first = await here.activated("anna")
+    listening = ears(at_home(here, tmp_path / "old", first))
+    await listening.listens()
+    home = await begun(here, tmp_path / "new")
+    shown = await popup(listening, screen, "A laptop is being activated")
+    assert shown.actions == [CANCEL, "Cancel the activation"]
+    screen.press(CANCEL)
+    await popup(listening, screen, "Copying was cancelled")
+    key, enrolment = kept(home)
+    async with here.laptop(key) as provider:
+        assert (await provider.enrolment(enrolment)).state is CeremonyState.CANCELLED
 
 
 async def test_an_activation_that_nobody_finished_is_told(

@@ -11,11 +11,14 @@ from collections.abc import AsyncIterator
 from importlib import resources
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from control.running import daemon
+from nearproof.config.home import Home
 from nearproof.daemon.control.sockets import socket_path
-from nearproof.daemon.demo.stage import Event, Stage, open_stage
+from nearproof.daemon.demo.people import Person
+from nearproof.daemon.demo.stage import Event, Hands, Stage, open_stage
 
 
 @pytest.fixture(params=["daemon", "alone"])
@@ -112,6 +115,73 @@ async def test_a_copy_that_is_stopped_goes_on_and_can_be_cancelled(stage: Stage)
     await second.stop()
     code, told = await said(stage, "old", "old", "cancel")
     assert (code, told[-1]["event"]) == (0, "nothing_to_cancel")
+
+
+def _goes_no_further(stage: Stage) -> Hands:
+    """A person who names no user ID and types no code from an SMS."""
+    person = Person(stage.sms)
+
+    async def types(asked: Event) -> str | None:
+        return None if asked["what"] in ("user", "sms_code") else await person.answer(asked["what"])
+
+    return types
+
+
+async def test_the_new_laptop_gives_up(stage: Stage) -> None:
+    """`new cancel` ends what is under way for the account too, also where an answer was lost."""
+    await stage.done("new", "join", stage.join_line)
+    home = Home(stage.folder / "new")
+    stage.human = _goes_no_further(stage)
+    for kept in ("id", "lost"):
+        old = await stage.old_copy()
+        await old.until("qr_shown")
+        new = await stage.new_copy()
+        old.type((await new.until("code"))["code"])
+        assert await old.exit_code() == 0, old.told
+        await new.until("accepted")
+        await new.stop()
+        assert new.failure()["reason"] == "Stopped"
+        if kept == "lost":  # the backend's answer to the proof
+            enrolment = home.enrolment()
+            assert enrolment is not None
+            home.save_enrolment(msgspec.structs.replace(enrolment, id=""))
+        code, told = await said(stage, "new", "new", "cancel")
+        assert (code, told[-1]["event"]) == (0, "given_up"), told
+        code, (standing,) = await said(stage, "new", "status")
+        assert (standing["state"], home.enrolment()) == ("new", None)
+        code, (standing,) = await said(stage, "old", "old", "status")
+        assert standing["copy"] is None
+    code, told = await said(stage, "new", "new", "cancel")
+    assert (code, told[-1]["event"]) == (0, "nothing_to_give_up")
+    code, told = await said(stage, "old", "new", "cancel")
+    assert (code, told[-1]["reason"]) == (2, "AlreadyEnrolled")
+
+
+async def test_an_activation_is_given_up(stage: Stage) -> None:
+    """One that the backend has begun is cancelled there; one it knows nothing of is dropped."""
+    await stage.done("new", "join", stage.join_line)
+    wrong = "a" * 26
+    new = await stage.run("new", "new", "activate")
+    new.type(wrong)
+    assert (await new.exit_code(), new.failure()["reason"]) == (13, "invite"), new.told
+    home = Home(stage.folder / "new")
+    assert home.enrolment() is not None
+    code, told = await said(stage, "new", "new", "cancel")
+    assert (code, told[-1]["event"], home.enrolment()) == (0, "given_up", None)
+
+    stage.human = _goes_no_further(stage)
+    invite = await stage.invited()
+    new = await stage.run("new", "new", "activate")
+    new.type(invite)
+    await new.until("sms_sent")
+    await new.stop()
+    enrolment = home.enrolment()
+    assert enrolment is not None
+    home.save_enrolment(msgspec.structs.replace(enrolment, id=""))
+    code, told = await said(stage, "new", "new", "cancel", typed=invite)
+    assert (code, told[-1]["event"], home.enrolment()) == (0, "given_up", None)
+    code, (standing,) = await said(stage, "old", "status")
+    assert standing["copy"] is None
 
 
 async def test_failures_come_with_their_own_code_and_text(stage: Stage) -> None:

@@ -254,7 +254,7 @@ async def test_a_button_that_does_not_help_says_why(
     screen.press(CANCEL)
     shown = await popup(listening, screen, "Not cancelled")
     assert "cannot be reached" in shown.body
-    assert shown.actions == [CANCEL, "Cancel the copy"]
+    assert shown.actions == [CANCEL, "Try again"]
 
 
 async def test_an_outage_is_waited_out(

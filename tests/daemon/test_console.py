@@ -136,3 +136,12 @@ async def test_a_pin_descriptor_without_a_line_is_no_pin() -> None:
     with pytest.raises(InputNeeded, match="new_pin"):
         await Console(role="test", pin=reading).ask("new_pin", "22-23", hidden=True)
     os.close(reading)
+
+
+def test_what_was_asked_for_is_on_standard_output() -> None:
+    """So that it can be piped; what happens on the way is on standard error."""
+    recorder = Recorder()
+    recorder.console.answer("device", kid="ab", since="today", label="mine")
+    recorder.console.tell("proof_holds")
+    assert recorder.out.getvalue() == "ab  today  mine\n"
+    assert "mine" not in recorder.err.getvalue()

@@ -164,7 +164,7 @@ def test_waits_are_told_in_words() -> None:
         (QrError(QrReason.FOREIGN), "foreign", Exit.QR_UNUSABLE),
         (FileNotFoundError(2, "No such file", "x"), "FileNotFoundError", Exit.USAGE),
         (ZeroDivisionError(), "BaseException", Exit.BUG),
-        (KeyboardInterrupt(), "KeyboardInterrupt", Exit.CANCELLED),
+        (KeyboardInterrupt(), "Stopped", Exit.CANCELLED),
     ],
 )
 def test_errors_map_to_their_exit_code(error: BaseException, name: str, exit_code: Exit) -> None:

@@ -112,6 +112,13 @@ class Console:
             margin = f"{step:>5}  " if step else ""
             self._say(margin, sentence)
 
+    def answer(self, event: str, **fields: Any) -> None:
+        """What was asked for, on standard output; in JSON as any event."""
+        if self.as_json:
+            self.tell(event, **fields)
+        else:
+            self.show(text(event, self.language, **fields))
+
     def failed(self, sentence: str, **fields: Any) -> None:
         """The last word of a command that did not end well."""
         if self.as_json:

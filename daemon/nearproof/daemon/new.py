@@ -23,6 +23,7 @@ from nearproof.crypto.session import actions as do
 from nearproof.crypto.session.new import NewSession
 from nearproof.crypto.session.timing import CODE_TTL, SECOND
 from nearproof.crypto.userkey import SALT_SIZE, SECRET_SIZE
+from nearproof.daemon.backend.wire import ServiceCode
 from nearproof.daemon.clock import boottime
 from nearproof.daemon.driver.new import NewDriver
 from nearproof.daemon.enrol import enrol
@@ -97,6 +98,42 @@ async def copy(
             laptop.console.tell("proof_found", "19")
         _keep(enrolment, proof)
         await _hand_off(laptop, enrolment, user)
+
+
+async def cancel(laptop: Laptop) -> None:
+    """Give up the enrolment under way: its ceremony is cancelled, then its keys are dropped.
+
+    Raises `AlreadyEnrolled`, and what `Provider` does; then nothing is dropped.
+    """
+    with laptop.home.locked():
+        if (device := laptop.home.device()) is not None:
+            _already(laptop, device)
+            return
+        enrolment = laptop.home.enrolment()
+        if enrolment is None:
+            laptop.console.tell("nothing_to_give_up")
+            return
+        async with Provider(laptop.backend(), DeviceKey.from_seed(enrolment.seed)) as provider:
+            if begun := await _begun(laptop, provider, enrolment):
+                await provider.cancel(begun)
+        laptop.home.save_enrolment(None)
+        laptop.console.tell("given_up")
+
+
+async def _begun(laptop: Laptop, provider: Provider, enrolment: Enrolment) -> str:
+    """What the backend calls the enrolment, also where its answer was lost; "" for none of it."""
+    try:
+        await provider.device()
+    except ProviderError as error:
+        if error.code != ServiceCode.UNKNOWN_DEVICE:
+            raise
+        return ""
+    if enrolment.id:
+        return enrolment.id
+    if enrolment.bundle:
+        return (await provider.redeem(enrolment.bundle, enrolment.label)).id
+    code = await laptop.console.ask("activation_code")
+    return (await provider.activate(code, enrolment.label)).id
 
 
 async def prove(laptop: Laptop) -> bytes:

@@ -128,6 +128,8 @@ TEXTS: dict[str, Sentence] = {
     "phone_changed": "The phone number of {account} is changed; it counts after 120 hours.",
     "cancelled": "Cancelled for {account}.",
     "nothing_to_cancel": "Nothing is being copied for {account}.",
+    "given_up": "Given up: nothing is under way on this laptop any more, and its keys are dropped.",
+    "nothing_to_give_up": "Nothing is under way on this laptop.",
     "sms": "",
     "outbox_line": "{when}  {account}: {what}: {how}",
     "outbox_copy_started": "a copy has begun",

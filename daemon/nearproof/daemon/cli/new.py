@@ -117,6 +117,19 @@ def activate(options: Options, label: str | None) -> None:
     options.over_service("new", story, live="activate")
 
 
+@new.command(cls=Command)
+@click.pass_obj
+def cancel(options: Options) -> None:
+    """Give up the copy or activation that is under way on this laptop."""
+
+    async def story(service: Service) -> None:
+        from nearproof.daemon.control.interface import NewCancel
+
+        await service.run("NewCancel", NewCancel(service.console.language))
+
+    options.over_service("new", story)
+
+
 @click.command(cls=Command)
 @click.argument("line", nargs=-1, required=True)
 @click.pass_obj

@@ -34,7 +34,7 @@ def status(options: Options) -> None:
             _line(service.console, standing)
         else:
             for sentence, fields in sentences(standing):
-                service.console.tell(sentence, **fields)
+                service.console.answer(sentence, **fields)
         _fail(standing)
 
     options.over_service("laptop", story)
@@ -52,11 +52,11 @@ async def tell_copy(service: Service) -> None:
     if console.as_json:
         _line(console, standing)
     elif standing.copy is None or not standing.copy.here:
-        console.tell("no_copy" if standing.copy is None else "copy_elsewhere")
+        console.answer("no_copy" if standing.copy is None else "copy_elsewhere")
     else:
         sentence, fields = of_copy(standing.copy)
-        console.tell(sentence, **fields)
-        console.tell(f"next_{standing.next}", seconds=standing.waits)
+        console.answer(sentence, **fields)
+        console.answer(f"next_{standing.next}", seconds=standing.waits)
     _fail(standing)
 
 
@@ -91,7 +91,7 @@ def list_(options: Options) -> None:
 
     async def story(service: Service) -> None:
         for device in await _devices(service):
-            service.console.tell(
+            service.console.answer(
                 "device_here" if device.here else "device",
                 kid=device.kid,
                 label=device.label,

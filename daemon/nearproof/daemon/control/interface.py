@@ -121,6 +121,10 @@ class NewActivate(Guided, frozen=True):
     label: str | None = None
 
 
+class NewCancel(Guided, frozen=True):
+    """`nearproof new cancel`."""
+
+
 class Prove(Guided, frozen=True):
     """A proof for another program."""
 

@@ -43,6 +43,7 @@ class LaptopService:
             "OldCopy": Method(io.OldCopy, self._old_copy, streams=True),
             "NewCopy": Method(io.NewCopy, self._new_copy, streams=True),
             "NewActivate": Method(io.NewActivate, self._new_activate, streams=True),
+            "NewCancel": Method(io.NewCancel, self._new_cancel, streams=True),
             "Prove": Method(io.Prove, self._prove, streams=True),
             "Choose": Method(io.Choose, self._choose, streams=True),
             "Answer": Method(io.Answer, self._answer),
@@ -78,6 +79,13 @@ class LaptopService:
 
         with self._front(takes, say, link) as front:
             await new.activate(self._laptop(front, label=takes.label))
+        return io.SaidReply()
+
+    async def _new_cancel(self, takes: io.NewCancel, say: Say, link: Link) -> io.SaidReply:
+        from nearproof.daemon import new
+
+        with self._front(takes, say, link) as front:
+            await new.cancel(self._laptop(front))
         return io.SaidReply()
 
     async def _prove(self, takes: io.Prove, say: Say, link: Link) -> io.SaidReply:

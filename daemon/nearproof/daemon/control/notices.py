@@ -15,12 +15,12 @@ from nearproof.daemon.outcomes.kinds import Failure
 COPY: Final = "copy"  # the slot of what is being copied: its newest notice replaces the others
 CANCEL: Final = "cancel"
 
-_BUTTON: Final = marked("Cancel the copy")
+_CANCEL_COPY: Final = marked("Cancel the copy")
 _WITHOUT_BUTTON: Final = marked("To cancel: nearproof old cancel")
 
 
 class Kind(NamedTuple):
-    """One kind of notice; `grave` stands until it is answered, `cancel` has the button.
+    """One kind of notice; `grave` stands until it is answered; `cancel` is what its button says.
 
     `passing`, as one with the button: it goes when nothing is under way any more.
     """
@@ -29,7 +29,7 @@ class Kind(NamedTuple):
     title: str
     body: str
     grave: bool = False
-    cancel: bool = False
+    cancel: str = ""
     passing: bool = False
 
 
@@ -42,7 +42,7 @@ _EVENTS: Final = {
             "cancel it."
         ),
         grave=True,
-        cancel=True,
+        cancel=_CANCEL_COPY,
     ),
     EventKind.ACTIVATION_STARTED: Kind(
         COPY,
@@ -51,7 +51,7 @@ _EVENTS: Final = {
             "Somebody uses an activation code for your account. If that was not you, cancel it."
         ),
         grave=True,
-        cancel=True,
+        cancel=marked("Cancel the activation"),
     ),
     EventKind.CANCELLED: Kind(
         COPY, marked("Copying was cancelled"), marked("Nothing is being copied any more.")
@@ -100,7 +100,7 @@ _EVENTS: Final = {
             "over the phone, it is fraud: cancel it."
         ),
         grave=True,
-        cancel=True,
+        cancel=_CANCEL_COPY,
     ),
 }
 _WAIT_OVER: Final = Kind(
@@ -108,7 +108,7 @@ _WAIT_OVER: Final = Kind(
     marked("The waiting time is over"),
     marked("Run nearproof old copy in a terminal: it shows the QR code."),
     grave=True,
-    cancel=True,
+    cancel=_CANCEL_COPY,
 )
 _ACTIVATION_READY: Final = Kind(
     COPY,
@@ -123,7 +123,9 @@ _ACTIVATION_ENDED: Final = Kind(
     marked("Its activation is over: {detail}. To start again, ask for a new activation code."),
     grave=True,
 )
-_NOT_CANCELLED: Final = Kind(COPY, marked("Not cancelled"), "{why}", grave=True, cancel=True)
+_NOT_CANCELLED: Final = Kind(
+    COPY, marked("Not cancelled"), "{why}", grave=True, cancel=marked("Try again")
+)
 
 
 class Desk(Protocol):
@@ -188,7 +190,7 @@ class Notices:
         notice = Notice(
             filled(kind.title, language),
             filled(kind.body, language, **fields),
-            (Button(CANCEL, filled(_BUTTON, language)),) if kind.cancel else (),
+            (Button(CANCEL, filled(kind.cancel, language)),) if kind.cancel else (),
             filled(_WITHOUT_BUTTON, language) if kind.cancel else "",
             Urgency.CRITICAL if kind.grave else Urgency.NORMAL,
         )

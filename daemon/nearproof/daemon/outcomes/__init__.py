@@ -73,6 +73,10 @@ class SessionEnded(Exception):
         super().__init__(f"{end.reason}: {end.detail}" if end.detail else str(end.reason))
 
 
+_NAMES: dict[Enum | type[BaseException], str] = {KeyboardInterrupt: "Stopped"}
+"""Names of classes that are Python's and say something else to people."""
+
+
 def run_to_outcome(story: Callable[[], Awaitable[None]]) -> BaseException | None:
     """Run `story` in an event loop of its own: None if it ended well, else what it raised.
 
@@ -166,7 +170,7 @@ def explain(error: BaseException) -> tuple[str, Outcome]:
     """The name of what went wrong, and its outcome: by reason if it has one, else by class."""
     for key in _keys(error):
         if outcome := TABLE.get(key_of(key)):
-            return str(key) if isinstance(key, Enum) else key.__name__, outcome
+            return _NAMES.get(key, str(key) if isinstance(key, Enum) else key.__name__), outcome
     raise AssertionError  # BaseException is in the table
 
 

@@ -28,6 +28,7 @@ class Exit(IntEnum):
     CAMERA = 21
     PERMISSION = 22
     QR_UNUSABLE = 23
+    DAMAGED = 24
     BACKEND = 30
     BUG = 70
     TRY_AGAIN = 75

@@ -98,7 +98,7 @@ LAPTOP: Rows = (
     ),
     Outcome(
         DatabaseDamaged,
-        _E.TRY_AGAIN,
+        _E.DAMAGED,
         _W.BACKEND,
         "The database is damaged ({detail}). It was left as it is: restore it from a backup.",
     ),
@@ -174,7 +174,7 @@ LAPTOP: Rows = (
     ),
     Outcome(
         FileDamaged,
-        _E.TRY_AGAIN,
+        _E.DAMAGED,
         _W.LAPTOP,
         "A file of this laptop cannot be read: {detail}. It was left as it is; restore it or "
         "move it away.",
