@@ -107,7 +107,7 @@ def _run(count: int, workers: int, postgres: Cluster | None) -> Load:
             processor = sum(map(_processor, pids)) - before
             return Load(took, wall, processor, health, [_pss(pid) for pid in pids])
         finally:
-            server.kill()
+            server.stop()  # a killed one leaves workers that write for a moment
 
 
 @contextlib.contextmanager

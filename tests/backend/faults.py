@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from nearproof.crypto.cose import Unverified
+from nearproof.crypto.errors import ChallengeVoid, SealBroken
 from nearproof.crypto.grant import issue_grant
 from nearproof.crypto.identity import DeviceKey
-from nearproof.daemon.backend import copies, enrolling, pins, rules, signatures
+from nearproof.crypto.userkey import verify_pin_proof
+from nearproof.daemon.backend import copies, desk, enrolling, pins, rules, signatures
 from nearproof.daemon.backend.desk import read_id
 from nearproof.daemon.backend.exchange import Request
 from nearproof.daemon.backend.facts import Ceremony, Device, Grant, GrantState, Problem
@@ -65,6 +67,19 @@ def revoking_is_immediate(patch: Patch) -> None:
 def requests_are_signed(patch: Patch) -> None:
     """It takes yesterday's requests."""
     patch.setattr(signatures, "MAX_AGE", 86_400)
+
+
+@found_as("refused with wrong_pin, not with challenge")
+def replaced_challenges_cost_nothing(patch: Patch) -> None:
+    """It takes an honest proof that came late for a wrong PIN."""
+
+    def judged(*args: Any) -> None:
+        try:
+            verify_pin_proof(*args)
+        except ChallengeVoid:
+            raise SealBroken from None
+
+    patch.setattr(desk, "verify_pin_proof", judged)
 
 
 @found_as("the second answer is another one")

@@ -17,6 +17,7 @@ from nearproof.crypto.errors import RefusalCode
 from nearproof.crypto.grant import LIFETIME, issue_grant, verify_grant
 from nearproof.daemon.backend.errors import NotConforming
 from nearproof.daemon.backend.suite import (
+    RIGHT_PIN,
     WRONG_PIN,
     LeftOut,
     NotAsAgreed,
@@ -166,6 +167,17 @@ async def _keys_are_for_one_request(suite: Suite) -> None:
     await refused(other, ServiceCode.IDEMPOTENCY_CONFLICT)
     async with suite.laptop(old) as laptop:
         expect((await laptop.device()).wrong_pins == 1, "the second request cost a try")
+
+
+@rule("A proof over a challenge that another one has replaced is refused, and judges no PIN.")
+async def _replaced_challenges_cost_nothing(suite: Suite) -> None:
+    _, old = await suite.activated()
+    for digits in (WRONG_PIN, RIGHT_PIN):
+        late = await suite.start_of(old, digits)
+        await suite.start_of(old)
+        await refused(suite.send(old, "POST", "/v1/ceremonies", late), ServiceCode.CHALLENGE)
+    async with suite.laptop(old) as laptop:
+        expect((await laptop.device()).wrong_pins == 0, "it cost a try")
 
 
 @rule("An activation code works once, and a wrong one gets the same answer.")

@@ -27,6 +27,7 @@ from nearproof.daemon.join import Joined, client_context
 from nearproof.daemon.locale import Sentence
 from nearproof.daemon.provider import MAX_ANSWER, TIMEOUT, Provider, ProviderError
 
+RIGHT_PIN: Final = "839274"
 WRONG_PIN: Final = "000000"
 
 
@@ -69,7 +70,7 @@ class Suite:
         """A new laptop."""
         return DeviceKey.generate(self.randomness)
 
-    def pin(self, key: DeviceKey, digits: str = "839274") -> UserKey:
+    def pin(self, key: DeviceKey, digits: str = RIGHT_PIN) -> UserKey:
         """The user key of a PIN on that laptop (any key will do for a backend)."""
         return UserKey(hashlib.sha256(key.seed() + digits.encode()).digest())
 
@@ -162,7 +163,7 @@ class Suite:
             client.close()
         return judged(reply)
 
-    async def start_of(self, key: DeviceKey, digits: str = "839274") -> wire.Start:
+    async def start_of(self, key: DeviceKey, digits: str = RIGHT_PIN) -> wire.Start:
         """What starts a copy of this laptop, with a PIN proof over a new challenge."""
         asked = wire.ChallengeRequest(wire.PinAction.COPY)
         answer = await self.send(key, "POST", "/v1/challenges", asked)
