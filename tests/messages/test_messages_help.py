@@ -65,6 +65,7 @@ def test_help_by_the_settings(tmp_path: Path) -> None:
 def test_wrong_usage_in_danish() -> None:
     """Click's own complaints and ours."""
     assert "Fejl: Tilvalget '--nix' findes ikke." in said("--lang", "da", "old", "--nix")
+    assert "Fil '/' er en mappe." in said("--lang", "da", "new", "copy", "--image", "/")
     ours = said("--lang", "da", "new", "copy", "--typed", "--image", "x.png")
     assert "Fejl: vælg én af --camera, --image og --typed" in ours
 

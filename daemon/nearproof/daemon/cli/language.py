@@ -15,7 +15,11 @@ from typing import Any
 import click
 
 from nearproof.daemon.cli.options import Options, default_home
-from nearproof.daemon.locale import DOMAIN, FOLDER, Language, translated
+from nearproof.daemon.locale import DOMAIN, FOLDER, Language, marked, translated
+
+
+_KINDS = (marked("file"), marked("directory"))
+"""What click calls a `click.Path`."""
 
 
 class Program(click.Group):
@@ -72,6 +76,9 @@ def _in(language: Language, command: Any) -> Any:
     copied = copy.copy(command)
     if getattr(copied, "help", None):
         copied.help = translated(inspect.cleandoc(copied.help), language)
+    if isinstance(kind := getattr(copied, "type", None), click.Path):
+        copied.type = copy.copy(kind)  # click names it when it is made, in no language yet
+        copied.type.name = translated(kind.name, language)
     if isinstance(copied, click.Command):
         copied._help_option = None  # click keeps the first that it made, whatever the language
         copied.params = [_in(language, param) for param in copied.params]
