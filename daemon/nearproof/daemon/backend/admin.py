@@ -85,8 +85,7 @@ def set_phone(data_dir: Path, account: str, phone: str, *, database: str | None 
     """Change an account's phone number (E.164): counts after `policy.phone_settles` seconds.
 
     An open ceremony is cancelled, and every laptop told.  Raises ValueError for a number that
-    is none, `AccountUnknown`,
-    `NoBackendHere`, `NoDatabaseHere`.
+    is none, `AccountUnknown`, `NoBackendHere`, `NoDatabaseHere`.
     """
     name, number = wire.account_name(account), _phone(phone)
     with _opened(data_dir, database) as data, data.store.write(name) as records:
@@ -106,8 +105,8 @@ def set_phone(data_dir: Path, account: str, phone: str, *, database: str | None 
 def cancel(data_dir: Path, account: str, *, database: str | None = None) -> bool:
     """Cancel the account's open ceremony, for somebody who calls; whether there was one.
 
-    Raises ValueError for a user ID that is none, `AccountUnknown`,
-    `NoBackendHere`, `NoDatabaseHere`.
+    Raises ValueError for a user ID that is none, `AccountUnknown`, `NoBackendHere`,
+    `NoDatabaseHere`.
     """
     name = wire.account_name(account)
     with _opened(data_dir, database) as data, data.store.write(name) as records:
