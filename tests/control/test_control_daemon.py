@@ -308,15 +308,15 @@ async def test_an_idle_daemon_is_small_again_after_a_copy(tmp_path: Path, runtim
         ):
             await stage.enrol("old")
             await stage.done("new", "join", stage.join_line)
-            before = [len(each.manager.told) for each in (old_daemon, new_daemon)]
             old, new = await stage.old_copy(), await stage.new_copy()
             code = (await new.until("code"))["code"]
-            # Now, not at the end: on a slow machine one may start over before both commands ended.
-            grown = [each.resident() for each in (old_daemon, new_daemon)]
+            # Both have a client now: neither starts over before that is gone, each by its own.
+            daemons = [(each, len(each.manager.told)) for each in (old_daemon, new_daemon)]
+            grown = [each.resident() for each, _ in daemons]
             old.type(code)
             assert (await old.exit_code(), await new.exit_code()) == (0, 0)
-            await asyncio.gather(*map(renewed, (old_daemon, new_daemon), before))
-            idle = [each.resident() for each in (old_daemon, new_daemon)]
+            await asyncio.gather(*(renewed(each, since) for each, since in daemons))
+            idle = [each.resident() for each, _ in daemons]
             print("resident, MiB:", grown, "->", idle)
             assert max(idle) < min(IDLE, *grown)
             for name in ("old", "new"):
@@ -337,11 +337,7 @@ async def test_the_quiet_is_counted_from_the_last_client(
     running._rest.cancel()
 
 
-async def renewed(running: Daemon, told: int | None = None) -> None:
-    """The program has started over, in the same process, and hears again.
-
-    `told`: how much it had told its manager before; None: so far.
-    """
-    before = len(running.manager.told) if told is None else told
-    await running.manager.after(before, "READY=1", "STATUS=hearing")
+async def renewed(running: Daemon, since: int) -> None:
+    """The program has started over after `since` lines, in the same process, and hears again."""
+    await running.manager.after(since, "READY=1", "STATUS=hearing")
     assert running.process.returncode is None
