@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gettext
 import os
+import re
 from pathlib import Path
 
 import click
@@ -68,6 +69,44 @@ def test_wrong_usage_in_danish() -> None:
     assert "Fil '/' er en mappe." in said("--lang", "da", "new", "copy", "--image", "/")
     ours = said("--lang", "da", "new", "copy", "--typed", "--image", "x.png")
     assert "Fejl: vælg én af --camera, --image og --typed" in ours
+
+
+@pytest.mark.parametrize(
+    ("arguments", "danish"),
+    [
+        (("--help",), "[TILVALG] KOMMANDO [ARGUMENTER]..."),
+        (("daemon", "--help"), "[TILVALG] [KOMMANDO] [ARGUMENTER]..."),
+        (("backend", "serve", "--help"), "--data MAPPE "),
+        (("backend", "serve", "--help"), "--workers HELTAL "),
+        (("new", "copy", "--help"), "--label TEKST "),
+        (("verify", "--at", "x", "y"), "'x' er ikke et gyldigt heltal."),
+        (("backend", "serve", "--workers", "x"), "'x' er ikke et gyldigt heltal."),
+        (("new", "copy", "--image", "/"), "Fil '/' er en mappe."),
+        (("backend", "conformance", "--data", "/nix", "x"), "Mappe '/nix' findes ikke."),
+        (("devices", "revoke"), "Mangler argumentet 'DEVICE'."),
+    ],
+)
+def test_clicks_own_words_in_danish(arguments: tuple[str, ...], danish: str) -> None:
+    """Those that it never asks gettext for, and those that it asks for when it is imported."""
+    assert danish in said(*arguments, LANG="da_DK.UTF-8")
+
+
+def test_no_placeholder_of_clicks_is_left_in_english() -> None:
+    """In the help of every command; names of ours (DEVICE) are the same in both languages."""
+
+    def walk(command: click.Command, *path: str) -> None:
+        help = said("--lang", "da", *path, "--help")
+        words = {"OPTIONS", "ARGS", "COMMAND", "INTEGER", "DIRECTORY", "TEXT", "RANGE", "FLOAT"}
+        assert not words & set(re.findall("[A-Z]+", help)), help
+        for name, each in getattr(command, "commands", {}).items():
+            walk(each, *path, name)
+
+    walk(main)
+
+
+def test_a_language_that_is_none_is_refused_in_the_readers_own() -> None:
+    """What was typed wrong does not decide how it is told."""
+    assert "'xx' er ikke en af 'en', 'da'" in said("--lang", "xx", "status", LANG="da_DK.UTF-8")
 
 
 def test_danish_leaves_nothing_behind() -> None:

@@ -41,6 +41,10 @@ class AlreadyEnrolled(Exception):
     """This laptop already has an activated authenticator."""
 
 
+class EnrolmentDone(Exception):
+    """This laptop is active at the backend, and has not finished its own side yet."""
+
+
 class Declined(Exception):
     """The person does not want to copy."""
 

@@ -27,7 +27,7 @@ from nearproof.daemon.backend.wire import ServiceCode
 from nearproof.daemon.clock import boottime
 from nearproof.daemon.driver.new import NewDriver
 from nearproof.daemon.enrol import enrol
-from nearproof.daemon.laptop import AlreadyEnrolled, Declined, Laptop
+from nearproof.daemon.laptop import AlreadyEnrolled, Declined, EnrolmentDone, Laptop
 from nearproof.daemon.outcomes import SessionEnded
 from nearproof.daemon.person import agrees
 from nearproof.daemon.preflight import new_is_ready
@@ -103,7 +103,7 @@ async def copy(
 async def cancel(laptop: Laptop) -> None:
     """Give up the enrolment under way: its ceremony is cancelled, then its keys are dropped.
 
-    Raises `AlreadyEnrolled`, and what `Provider` does; then nothing is dropped.
+    Raises `AlreadyEnrolled`, `EnrolmentDone`, and what `Provider` does; then nothing is dropped.
     """
     with laptop.home.locked():
         if (device := laptop.home.device()) is not None:
@@ -115,9 +115,19 @@ async def cancel(laptop: Laptop) -> None:
             return
         async with Provider(laptop.backend(), DeviceKey.from_seed(enrolment.seed)) as provider:
             if begun := await _begun(laptop, provider, enrolment):
-                await provider.cancel(begun)
+                await _cancelled(provider, begun)
         laptop.home.save_enrolment(None)
         laptop.console.tell("given_up")
+
+
+async def _cancelled(provider: Provider, begun: str) -> None:
+    """Cancel it.  One that is done has made the key that is kept here an active one."""
+    try:
+        await provider.cancel(begun)
+    except ProviderError as error:
+        if error.code == ServiceCode.CEREMONY_OVER:
+            raise EnrolmentDone from None
+        raise
 
 
 async def _begun(laptop: Laptop, provider: Provider, enrolment: Enrolment) -> str:

@@ -10,16 +10,20 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from nearproof.daemon.cli.options import Options, default_home
 from nearproof.daemon.locale import DOMAIN, FOLDER, Language, marked, translated
 
-
-_KINDS = (marked("file"), marked("directory"))
-"""What click calls a `click.Path`."""
+# What click says of usage without asking gettext, or asks for once, when it is imported.
+_USAGE: Final = (
+    marked("[OPTIONS]"),
+    marked("COMMAND [ARGS]..."),
+    marked("[COMMAND] [ARGS]..."),
+)
+_TYPES: Final = (marked("text"), marked("integer"), marked("integer range"))
 
 
 class Program(click.Group):
@@ -76,9 +80,12 @@ def _in(language: Language, command: Any) -> Any:
     copied = copy.copy(command)
     if getattr(copied, "help", None):
         copied.help = translated(inspect.cleandoc(copied.help), language)
-    if isinstance(kind := getattr(copied, "type", None), click.Path):
-        copied.type = copy.copy(kind)  # click names it when it is made, in no language yet
-        copied.type.name = translated(kind.name, language)
+    if isinstance(copied, click.Parameter):
+        copied.type = copy.copy(copied.type)  # its name stands in help and in complaints
+        copied.type.name = translated(copied.type.name, language)
+    for metavar in ("options_metavar", "subcommand_metavar"):
+        if words := getattr(copied, metavar, None):
+            setattr(copied, metavar, translated(words, language))
     if isinstance(copied, click.Command):
         copied._help_option = None  # click keeps the first that it made, whatever the language
         copied.params = [_in(language, param) for param in copied.params]

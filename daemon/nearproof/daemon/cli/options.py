@@ -93,7 +93,8 @@ class Options:
     def language(self) -> Language:
         """The flag, else `config.toml`, else the locale, else English."""
         locale = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-        chosen = self.lang or self._configured_language() or next(filter(None, locale), "")
+        given = self.lang if self.lang in LANGUAGES.choices else ""  # another one is refused later
+        chosen = given or self._configured_language() or next(filter(None, locale), "")
         return "da" if chosen.startswith("da") else "en"
 
     def _configured_language(self) -> str:

@@ -28,6 +28,7 @@ from nearproof.daemon.demo.errors import ActorFailed, AttackSucceeded
 from nearproof.daemon.laptop import (
     AlreadyEnrolled,
     Declined,
+    EnrolmentDone,
     EnrolmentEnded,
     NotEnrolled,
     NotJoined,
@@ -57,6 +58,14 @@ LAPTOP: Rows = (
         _E.USAGE,
         _W.YOURS,
         "This laptop already has an activated authenticator.",
+    ),
+    Outcome(
+        EnrolmentDone,
+        _E.USAGE,
+        _W.YOURS,
+        "The backend has made this laptop active already, so nothing was given up. Finish with "
+        "`nearproof new copy` or `nearproof new activate`, whichever it was; then `nearproof "
+        "devices revoke` takes it off the account.",
     ),
     Outcome(
         HomeBusy,
