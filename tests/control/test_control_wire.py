@@ -249,7 +249,7 @@ async def test_a_failure_travels_whole(wire: Wire) -> None:
     assert reply["error"] == f"{NAME}.Failed"
     failure = reply["parameters"]["failure"]
     assert (failure["reason"], failure["exit"], failure["whose"]) == (
-        "FileNotFoundError",
+        "NoSuchFile",
         2,
         "yours",
     )

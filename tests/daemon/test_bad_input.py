@@ -235,7 +235,8 @@ async def test_a_damaged_key_file_is_left_alone(home: Path, content: str) -> Non
     file.write_text(content)
     for command in (("old", "cancel"), ("new", "activate")):
         ran = await run(home, *command, typed="AAAA\n")
-        assert ran.failed["reason"] == "FileDamaged" and "device.json" in ran.failed["text"]
+        assert (ran.code, ran.failed["reason"]) == (24, "FileDamaged")
+        assert "device.json" in ran.failed["text"]
     assert file.read_text() == content
 
 

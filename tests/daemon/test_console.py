@@ -145,3 +145,15 @@ def test_what_was_asked_for_is_on_standard_output() -> None:
     recorder.console.tell("proof_holds")
     assert recorder.out.getvalue() == "ab  today  mine\n"
     assert "mine" not in recorder.err.getvalue()
+
+
+def test_an_answer_is_broken_between_words_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe gets it on one line, as a program wants it."""
+    monkeypatch.setenv("COLUMNS", "50")
+    recorder = Recorder()
+    recorder.console.answer("daemon_off")
+    assert recorder.out.getvalue().count("\n") == 1
+    monkeypatch.setattr(recorder.out, "isatty", lambda: True)
+    recorder.console.answer("daemon_off")
+    _, *lines = recorder.out.getvalue().splitlines()
+    assert len(lines) == 2 and max(map(len, lines)) <= 50

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib
 import inspect
 import pkgutil
@@ -162,8 +163,8 @@ def test_waits_are_told_in_words() -> None:
             Exit.PROOF_REFUSED,
         ),
         (QrError(QrReason.FOREIGN), "foreign", Exit.QR_UNUSABLE),
-        (FileNotFoundError(2, "No such file", "x"), "FileNotFoundError", Exit.USAGE),
-        (ZeroDivisionError(), "BaseException", Exit.BUG),
+        (FileNotFoundError(2, "No such file", "x"), "NoSuchFile", Exit.USAGE),
+        (ZeroDivisionError(), "Bug", Exit.BUG),
         (KeyboardInterrupt(), "Stopped", Exit.CANCELLED),
     ],
 )
@@ -171,6 +172,13 @@ def test_errors_map_to_their_exit_code(error: BaseException, name: str, exit_cod
     """Two enums may share a word: each error still finds its own row."""
     key, outcome = explain(error)
     assert (key, outcome.exit) == (name, exit_code)
+
+
+def test_no_reason_is_a_name_of_pythons() -> None:
+    """Programs are told in the words of this project, whatever it is written in."""
+    pythons = [of for of, _ in TABLE if of.__module__ == "builtins"]
+    assert OSError in pythons
+    assert {explain(each())[0] for each in pythons} & set(dir(builtins)) == set()
 
 
 def test_report_tells_the_program_and_the_person() -> None:

@@ -117,7 +117,8 @@ class Console:
         if self.as_json:
             self.tell(event, **fields)
         else:
-            self.show(text(event, self.language, **fields))
+            sentence = text(event, self.language, **fields)
+            self.show(wrapped(sentence, 0) if self._out.isatty() else sentence)
 
     def failed(self, sentence: str, **fields: Any) -> None:
         """The last word of a command that did not end well."""

@@ -75,10 +75,10 @@ async def conformance(line: str, operator: Operator, console: Console) -> None:
         failed += result.verdict is Verdict.BROKEN
         held += result.verdict is Verdict.HELD
         rule = translated(result.check.rule, console.language)
-        console.tell(result.verdict, check=result.check.name, rule=rule, why=result.why)
+        console.answer(result.verdict, check=result.check.name, rule=rule, why=result.why)
     if failed:
         raise NotConforming(f"{failed} / {len(CHECKS)}")
-    console.tell("conforms", checks=held)
+    console.answer("conforms", checks=held)
 
 
 async def judged_by(

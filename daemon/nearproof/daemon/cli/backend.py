@@ -295,7 +295,7 @@ def verify(options: Options, data: Path | None, database: str | None) -> None:
         from nearproof.daemon.backend.admin import verify_audit
 
         chains = verify_audit(_data(data), database=database)
-        console.tell("audit_holds", accounts=len(chains), entries=sum(chains.values()))
+        console.answer("audit_holds", accounts=len(chains), entries=sum(chains.values()))
 
     options.run_plain("backend", work)
 

@@ -73,8 +73,14 @@ class SessionEnded(Exception):
         super().__init__(f"{end.reason}: {end.detail}" if end.detail else str(end.reason))
 
 
-_NAMES: dict[Enum | type[BaseException], str] = {KeyboardInterrupt: "Stopped"}
-"""Names of classes that are Python's and say something else to people."""
+_NAMES: dict[Enum | type[BaseException], str] = {
+    KeyboardInterrupt: "Stopped",
+    FileNotFoundError: "NoSuchFile",
+    PermissionError: "NotPermitted",
+    OSError: "SystemRefused",
+    BaseException: "Bug",
+}
+"""What programs are told where the class is Python's: its name is nobody's vocabulary."""
 
 
 def run_to_outcome(story: Callable[[], Awaitable[None]]) -> BaseException | None:
