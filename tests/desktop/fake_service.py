@@ -8,6 +8,7 @@ from typing import Any
 
 from dbus_fast import Message, MessageType
 from dbus_fast.aio import MessageBus
+from dbus_fast.auth import AuthExternal
 
 from bluez.record import Record
 
@@ -28,6 +29,7 @@ class FakeService:
     """Answers calls, in the order in which they come, as `methods` says."""
 
     name = ""
+    user: int | None = None  # whom the bus knows this process as, where not by its own user ID
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -46,7 +48,8 @@ class FakeService:
         """A client has left the bus."""
 
     async def start(self) -> None:
-        self.bus = await MessageBus(bus_address=self._address).connect()
+        auth = None if self.user is None else AuthExternal(self.user)
+        self.bus = await MessageBus(bus_address=self._address, auth=auth).connect()
         self.bus.add_message_handler(self._message)
         bus = "org.freedesktop.DBus"
         rule = "type='signal',member='NameOwnerChanged'"

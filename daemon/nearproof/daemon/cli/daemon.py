@@ -38,7 +38,12 @@ def daemon(context: click.Context) -> None:
 @daemon.command(cls=Command)
 @click.pass_obj
 def install(options: Options) -> None:
-    """Write the unit that systemd starts at every login of this user."""
+    """Write the unit that systemd starts at every login of this user.
+
+    Then run the two lines that it prints.  "systemctl --user status nearproof" says what the
+    daemon waits for, "journalctl --user -u nearproof" what went wrong.  One that hangs or dies
+    is started again.
+    """
 
     def work(console: Console) -> None:
         from nearproof.daemon.control.systemd import write_unit
