@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from figures import Figure
 
-from control.running import daemon
+from control.running import Daemon, daemon
 from control.test_control_daemon import renewed
 from nearproof.daemon.demo.stage import Stage, open_stage
 
@@ -77,15 +77,18 @@ async def _idle_daemon() -> tuple[Memory, Memory, Memory]:
                 async with daemon(stage.folder / "old", folder) as running:
                     await running.manager.until("STATUS=hearing")
                     idle = _memory(running.process.pid)
-                    await _copy(stage)
-                    await renewed(running)
+                    await renewed(running, await _copy(stage, running))
                     return await _bare(), idle, _memory(running.process.pid)
 
 
-async def _copy(stage: Stage) -> None:
+async def _copy(stage: Stage, running: Daemon) -> int:
+    """A whole copy; how much the daemon had told its manager while a client was there."""
     old, new = await stage.old_copy(), await stage.new_copy()
-    old.type((await new.until("code"))["code"])
+    code = (await new.until("code"))["code"]
+    told = len(running.manager.told)
+    old.type(code)
     assert (await old.exit_code(), await new.exit_code()) == (0, 0)
+    return told
 
 
 async def _bare() -> Memory:
