@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from backend.world import NO_WAIT, World, backend
@@ -32,6 +33,13 @@ async def give_up(home: Home) -> str:
     (told,) = recorder.events()
     event: str = told["event"]
     return event
+
+
+def lose_answer(home: Home) -> None:
+    """As if the backend's first answer had never come."""
+    stored = home.enrolment()
+    assert stored is not None
+    home.save_enrolment(msgspec.structs.replace(stored, id=""))
 
 
 async def proved(here: World, folder: Path, old: DeviceKey) -> Home:
@@ -72,27 +80,33 @@ async def test_a_proof_that_was_not_handed_in_is_forgotten(here: World, tmp_path
         assert (await laptop.ceremony(ceremony)).state is CeremonyState.LIVE
 
 
+@pytest.mark.parametrize("lost", [False, True])
 async def test_an_enrolment_that_was_cancelled_elsewhere_is_dropped(
-    here: World, tmp_path: Path
+    here: World, tmp_path: Path, lost: bool
 ) -> None:
-    """There is nothing left to cancel, and no reason to keep its keys."""
+    """There is nothing left to cancel, no reason to keep its keys, and nothing to ask."""
     first = await here.activated("anna")
     home = await begun(here, tmp_path / "new")
     async with here.laptop(first) as laptop:
         await laptop.cancel(kept(home)[1])
+    if lost:
+        lose_answer(home)
     assert await give_up(home) == "given_up"
     assert home.enrolment() is None
 
 
-async def test_an_active_laptop_keeps_its_keys(here: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", [False, True])
+async def test_an_active_laptop_keeps_its_keys(here: World, tmp_path: Path, lost: bool) -> None:
     """The last answer was lost: what is kept here is the only copy of an active key."""
     await here.activated("anna")
     home = await begun(here, tmp_path / "new")
-    stored = home.enrolment()
     key, enrolment = kept(home)
     async with here.laptop(key) as laptop:
         await laptop.send_code(enrolment)
         await here.confirm(laptop, enrolment, key)
+    if lost:
+        lose_answer(home)
+    stored = home.enrolment()
     with pytest.raises(EnrolmentDone):
         await give_up(home)
     assert home.enrolment() == stored

@@ -91,9 +91,9 @@ def test_damaged_settings_are_a_finding(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("radio = 7\n")
     result = run(tmp_path, "old", "--json")
     found = records(result)
-    assert found["home.files"]["status"] == "fail"
+    assert (found["home.files"]["status"], found["home.files"]["exit"]) == ("fail", "DAMAGED")
     assert found["bt.dbus"]["status"] == "fail"
-    assert result.exit_code == Exit.TRY_AGAIN
+    assert result.exit_code == Exit.DAMAGED
 
 
 def test_unknown_radio(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from nearproof.crypto.session import actions as do
 from nearproof.crypto.session.new import NewSession
 from nearproof.crypto.session.timing import CODE_TTL, SECOND
 from nearproof.crypto.userkey import SALT_SIZE, SECRET_SIZE
-from nearproof.daemon.backend.wire import ServiceCode
+from nearproof.daemon.backend.wire import DeviceState, ServiceCode
 from nearproof.daemon.clock import boottime
 from nearproof.daemon.driver.new import NewDriver
 from nearproof.daemon.enrol import enrol
@@ -115,28 +115,25 @@ async def cancel(laptop: Laptop) -> None:
             return
         async with Provider(laptop.backend(), DeviceKey.from_seed(enrolment.seed)) as provider:
             if begun := await _begun(laptop, provider, enrolment):
-                await _cancelled(provider, begun)
+                await provider.cancel(begun)
         laptop.home.save_enrolment(None)
         laptop.console.tell("given_up")
 
 
-async def _cancelled(provider: Provider, begun: str) -> None:
-    """Cancel it.  One that is done has made the key that is kept here an active one."""
-    try:
-        await provider.cancel(begun)
-    except ProviderError as error:
-        if error.code == ServiceCode.CEREMONY_OVER:
-            raise EnrolmentDone from None
-        raise
-
-
 async def _begun(laptop: Laptop, provider: Provider, enrolment: Enrolment) -> str:
-    """What the backend calls the enrolment, also where its answer was lost; "" for none of it."""
+    """The backend's name of the enrolment, also where its answer was lost; "" for none to cancel.
+
+    Raises `EnrolmentDone` where the key that is kept here has become an active one.
+    """
     try:
-        await provider.device()
+        state = (await provider.device()).state
     except ProviderError as error:
         if error.code != ServiceCode.UNKNOWN_DEVICE:
             raise
+        return ""
+    if state is DeviceState.ACTIVE:
+        raise EnrolmentDone
+    if state is not DeviceState.ENROLLING:
         return ""
     if enrolment.id:
         return enrolment.id

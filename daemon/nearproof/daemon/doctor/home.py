@@ -108,7 +108,7 @@ def rights(facts: HomeFacts) -> Result:
 HOME: Final = Area(
     gather,
     (
-        Check("home.files", LAPTOPS, Exit.TRY_AGAIN, whole),
+        Check("home.files", LAPTOPS, Exit.DAMAGED, whole),
         Check("home.rights", LAPTOPS, Exit.PERMISSION, rights),
     ),
 )
